@@ -1,0 +1,71 @@
+"""Worlds: what can be demonstrated and played."""
+
+from icil.tasks.actions import (
+    ActionSpace,
+    ActionStatus,
+    LegalActions,
+    ParsedAction,
+    parse_choice,
+    sample_action,
+)
+from icil.tasks.demonstrations import Demonstration, Step, demonstrate, render
+from icil.tasks.errors import (
+    ContractError,
+    ExperimentError,
+    IcilError,
+    ModelError,
+    OpeningsError,
+    PoolError,
+    RunFolderError,
+    StoreError,
+    TemplateError,
+    UnknownNameError,
+    UsageError,
+)
+from icil.tasks.expert import Expert
+from icil.tasks.observation import Observation
+from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, Split
+from icil.tasks.pools import Pool, PoolCard, build_pool, load_pool, load_pool_for, save_pool
+from icil.tasks.task import ReferenceScores, Task
+from icil.tasks.tasks import make, names, register
+
+__all__ = [
+    "ActionSpace",
+    "ActionStatus",
+    "ContractError",
+    "Demonstration",
+    "EnumeratedOpenings",
+    "ExperimentError",
+    "Expert",
+    "IcilError",
+    "LegalActions",
+    "ModelError",
+    "Observation",
+    "Opening",
+    "OpeningSource",
+    "OpeningsError",
+    "ParsedAction",
+    "Pool",
+    "PoolCard",
+    "PoolError",
+    "ReferenceScores",
+    "RunFolderError",
+    "Split",
+    "Step",
+    "StoreError",
+    "Task",
+    "TemplateError",
+    "UnknownNameError",
+    "UsageError",
+    "build_pool",
+    "demonstrate",
+    "load_pool",
+    "load_pool_for",
+    "make",
+    "names",
+    "parse_choice",
+    "register",
+    "render",
+    "sample_action",
+    "save_pool",
+]

@@ -1,0 +1,117 @@
+"""Demonstrations: an expert's episodes as compact traces, rendered in any format when asked.
+
+A trace holds the opening, the actions, and what cannot be simulated again; the observations
+come from playing it once more. The digest of each state it passes through is kept too: it
+tells whether a re-simulation is true, and whether an evaluation opening was demonstrated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from icil.tasks.errors import ContractError, PoolError
+from icil.tasks.observation import Observation
+from icil.tasks.openings import Opening
+from icil.tasks.seeding import digest, generator
+from icil.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of an episode."""
+
+    state: str
+    """The digest of the state in which the action was taken; see `state_digest`."""
+    action: str
+    """In the task's action language."""
+    reward: float
+    outcome: Any = None
+    """What the world did that cannot be simulated again; JSON, None where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """An expert's episode."""
+
+    id: str
+    """Unique in its pool."""
+    opening: Opening
+    steps: tuple[Step, ...]
+    terminated: bool
+    """Whether the world ended the episode, rather than the horizon."""
+
+    @property
+    def total(self) -> float:
+        """The return: the sum of the rewards."""
+        return sum(step.reward for step in self.steps)
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The digests of the states that it passes through, its opening's among them."""
+        return frozenset(step.state for step in self.steps)
+
+
+def state_digest(task: Task[Any], env: Any) -> str:
+    """Returns 16 hexadecimal digits that stand for an environment's present state."""
+    return digest(task.state_key(env), size=8).hex()
+
+
+def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
+    """Lets the task's expert play an episode.
+
+    Raises:
+        ContractError: The expert did something illegal.
+    """
+    env, expert = task.make_env(), task.expert()
+    task.reset(env, opening)
+    expert.begin(env)
+    steps: list[Step] = []
+    terminated = truncated = False
+    while not (terminated or truncated):
+        state = state_digest(task, env)
+        action = expert.act(env, expert_generator(task, opening, len(steps)))
+        parsed = task.parse(action, env)
+        if parsed.status != "ok":
+            raise ContractError(f"the expert of {task.name} answered {action!r}: {parsed.reason}")
+        _, reward, terminated, truncated, info = env.step(parsed.value)
+        steps.append(
+            Step(state=state, action=action, reward=float(reward), outcome=info.get("outcome"))
+        )
+    env.close()
+    return Demonstration(id=id, opening=opening, steps=tuple(steps), terminated=terminated)
+
+
+def expert_generator(task: Task[Any], opening: Opening, step: int) -> Any:
+    """Returns the generator of an expert's choice at one step of one opening."""
+    return generator("expert", task.name, task.version, opening.split, opening.index, step)
+
+
+def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterator[Observation]:
+    """Plays a demonstration again and yields what was seen before each of its actions.
+
+    Raises:
+        PoolError: The world does not do again what the trace says it did.
+    """
+    env = task.make_env()
+    task.reset(env, demonstration.opening)
+    for number, step in enumerate(demonstration.steps):
+        if state_digest(task, env) != step.state:
+            raise PoolError(_untrue(task, demonstration, number, "the state differs"))
+        yield task.observe(env, format)
+        parsed = task.parse(step.action, env)
+        if parsed.status != "ok":
+            raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
+        reward = task.replay(env, parsed.value, step.outcome)
+        if abs(reward - step.reward) > 1e-6 * max(1.0, abs(step.reward)):
+            raise PoolError(
+                _untrue(task, demonstration, number, f"reward {reward}, not {step.reward}")
+            )
+    env.close()
+
+
+def _untrue(task: Task[Any], demonstration: Demonstration, step: int, what: str) -> str:
+    return (
+        f"demonstration {demonstration.id} of {task.name} does not replay: step {step}: {what}; "
+        "the pool is damaged or was made by another version of the task: build it again with "
+        f"`icil demos build {task.name}`"
+    )

@@ -1,0 +1,236 @@
+"""Pools: the demonstrations on disk for one task and expert.
+
+A pool is a folder with `card.json` (what it is, for people and for checks) and
+`traces.jsonl.gz` (one demonstration a line). The same openings and expert give the same
+bytes. The hash in the card is that of the traces, and is what a run records.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from icil.tasks.demonstrations import Demonstration, demonstrate
+from icil.tasks.errors import PoolError
+from icil.tasks.openings import take
+from icil.tasks.task import Task
+
+_CARD, _TRACES = "card.json", "traces.jsonl.gz"
+_LINE = TypeAdapter(Demonstration)
+_SHIPPED = Path(__file__).parent / "pools"
+
+
+class PoolCard(BaseModel):
+    """What a pool is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layout: Literal[1] = 1
+    """The version of the files' layout."""
+    task: str
+    task_version: int
+    expert: str
+    expert_settings: dict[str, Any]
+    made_by: str
+    """The software and its version."""
+    demonstrations: int
+    distinct_openings: int
+    """How many different starting states there are among the openings."""
+    return_mean: float
+    return_std: float
+    steps_mean: float
+    steps_min: int
+    steps_max: int
+    licence: str
+    hash: str
+    """SHA-256 of the traces, uncompressed, as 64 hexadecimal digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Demonstrations of one task, in a fixed order."""
+
+    card: PoolCard
+    demonstrations: tuple[Demonstration, ...]
+
+    @property
+    def hash(self) -> str:
+        """The hash of the whole pool, also for a part of it (`without`)."""
+        return self.card.hash
+
+    @cached_property
+    def passing(self) -> Mapping[str, frozenset[str]]:
+        """State digests to the ids of the demonstrations that pass through that state."""
+        through: dict[str, set[str]] = {}
+        for demonstration in self.demonstrations:
+            for state in demonstration.states:
+                through.setdefault(state, set()).add(demonstration.id)
+        return {state: frozenset(ids) for state, ids in through.items()}
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Demonstration]:
+        """Ids to demonstrations."""
+        return {demonstration.id: demonstration for demonstration in self.demonstrations}
+
+    def without(self, ids: frozenset[str]) -> "Pool":
+        """Returns the pool less some demonstrations, in the same order."""
+        if not ids:
+            return self
+        return replace(
+            self, demonstrations=tuple(d for d in self.demonstrations if d.id not in ids)
+        )
+
+
+def build_pool(
+    task: Task[Any], episodes: int, *, progress: Callable[[], None] = lambda: None
+) -> Pool:
+    """Lets a task's expert play the first openings of the demonstration split.
+
+    Args:
+        task: The task.
+        episodes: How many demonstrations.
+        progress: Called after each.
+    """
+    demonstrations: list[Demonstration] = []
+    for opening in take(task.openings("demonstration"), episodes):
+        demonstrations.append(demonstrate(task, opening, f"{opening.index:05d}"))
+        progress()
+    return make_pool(task, demonstrations)
+
+
+def make_pool(task: Task[Any], demonstrations: Iterable[Demonstration]) -> Pool:
+    """Makes a pool, with its card, of demonstrations at hand.
+
+    Raises:
+        PoolError: There are none.
+    """
+    chosen = tuple(demonstrations)
+    if not chosen:
+        raise PoolError(f"a pool of {task.name} needs at least one demonstration")
+    returns = np.array([d.total for d in chosen])
+    lengths = np.array([len(d.steps) for d in chosen])
+    expert = task.expert()
+    card = PoolCard(
+        task=task.name,
+        task_version=task.version,
+        expert=expert.name,
+        expert_settings=dict(expert.settings),
+        made_by=f"icil {version('icil')}",
+        demonstrations=len(chosen),
+        distinct_openings=len({d.steps[0].state for d in chosen}),
+        return_mean=round(float(returns.mean()), 6),
+        return_std=round(float(returns.std(ddof=1)), 6) if len(chosen) > 1 else 0.0,
+        steps_mean=round(float(lengths.mean()), 6),
+        steps_min=int(lengths.min()),
+        steps_max=int(lengths.max()),
+        licence="Apache-2.0",
+        hash=hashlib.sha256(_lines(chosen)).hexdigest(),
+    )
+    return Pool(card=card, demonstrations=chosen)
+
+
+def save_pool(pool: Pool, folder: Path) -> None:
+    """Writes a pool into a folder that does not exist yet, whole or not at all.
+
+    Raises:
+        PoolError: The folder exists, or cannot be written.
+    """
+    if folder.exists():
+        raise PoolError(f"{folder} exists already; a pool is not overwritten")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary) / "pool"
+            made.mkdir()
+            card = pool.card.model_dump_json(indent=2) + "\n"
+            (made / _CARD).write_text(card, encoding="utf-8")
+            traces = gzip.compress(_lines(pool.demonstrations), compresslevel=9, mtime=0)
+            (made / _TRACES).write_bytes(traces)
+            os.replace(made, folder)
+    except OSError as error:
+        raise PoolError(f"cannot write the pool {folder}: {error}") from error
+
+
+def read_card(folder: Path) -> PoolCard:
+    """Reads what a pool is.
+
+    Raises:
+        PoolError: There is no pool there, or its card is damaged.
+    """
+    try:
+        return PoolCard.model_validate_json((folder / _CARD).read_bytes())
+    except OSError as error:
+        raise PoolError(f"no pool of demonstrations at {folder}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise PoolError(f"{folder / _CARD} is damaged: {where}: {first['msg']}") from error
+
+
+def load_pool(folder: Path) -> Pool:
+    """Reads a pool and checks it against its hash.
+
+    Raises:
+        PoolError: There is no pool there, or it is damaged.
+    """
+    card = read_card(folder)
+    path = folder / _TRACES
+    try:
+        lines = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raise PoolError(f"{path} cannot be read: {error}") from error
+    if hashlib.sha256(lines).hexdigest() != card.hash:
+        raise PoolError(f"{path} is damaged: its content does not have the hash in {_CARD}")
+    try:
+        demonstrations = tuple(_LINE.validate_json(line) for line in lines.splitlines())
+    except ValidationError as error:
+        raise PoolError(f"{path} does not hold demonstrations: {error.errors()[0]}") from error
+    return Pool(card=card, demonstrations=demonstrations)
+
+
+def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
+    """Reads a task's pool.
+
+    Args:
+        task: The task.
+        folder: Where; None for the pool that ships with icil.
+
+    Raises:
+        PoolError: There is none, it is damaged, or it is of another task or version.
+    """
+    where = folder or shipped_pool(task.name)
+    if folder is None and not where.exists():
+        raise PoolError(
+            f"no pool of {task.name} ships with icil; make one with "
+            f"`icil demos build {task.name} --out DIR` and name it with `--pool DIR`"
+        )
+    pool = load_pool(where)
+    card = pool.card
+    if (card.task, card.task_version) != (task.name, task.version):
+        raise PoolError(
+            f"the pool {where} is of {card.task} version {card.task_version}, "
+            f"not of {task.name} version {task.version}"
+        )
+    return pool
+
+
+def shipped_pool(task: str) -> Path:
+    """Returns where the pool of a task would be that ships with icil."""
+    return _SHIPPED / task.replace("/", "_")
+
+
+def _lines(demonstrations: Iterable[Demonstration]) -> bytes:
+    return b"".join(
+        json.dumps(_LINE.dump_python(d, mode="json"), separators=(",", ":")).encode() + b"\n"
+        for d in demonstrations
+    )

@@ -1,0 +1,103 @@
+"""Registries: names to factories, by decorator and by entry point.
+
+A name that ends in `/`, `:` or `@` is a family: `atari/` makes `atari/phoenix` with the
+argument `phoenix`. Built-in names are given as `module:attribute` and imported when used,
+so that listing names imports nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from icil.tasks.errors import ContractError, UnknownNameError
+
+T = TypeVar("T")
+Factory = TypeVar("Factory", bound=Callable[..., object])
+
+_FAMILY_ENDINGS = ("/", ":", "@")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """A factory and, for a member of a family, what follows the family's name."""
+
+    factory: Callable[..., T]
+    argument: str | None
+
+    def make(self) -> T:
+        """Calls the factory, with the argument if there is one."""
+        return self.factory() if self.argument is None else self.factory(self.argument)
+
+
+class Registry(Generic[T]):
+    """The names of one kind of thing.
+
+    Args:
+        noun: What it holds, for messages: `task`.
+        group: The entry-point group that third parties use: `icil.tasks`.
+        builtin: Names to `module:attribute`.
+    """
+
+    def __init__(self, noun: str, group: str, builtin: Mapping[str, str]) -> None:
+        self.noun, self.group = noun, group
+        self._paths = dict(builtin)
+        self._factories: dict[str, Callable[..., T]] = {}
+        self._plugins_listed = False
+
+    def register(self, name: str) -> Callable[[Factory], Factory]:
+        """Returns a decorator that registers a class or function under `name`.
+
+        Raises:
+            ContractError: The name is taken.
+        """
+
+        def decorate(factory: Factory) -> Factory:
+            if name in self._factories or name in self._all_paths():
+                raise ContractError(f"there is a {self.noun} named {name!r} already")
+            self._factories[name] = factory  # type: ignore[assignment]
+            return factory
+
+        return decorate
+
+    def names(self) -> tuple[str, ...]:
+        """Returns all the names, sorted; those of families keep their ending."""
+        return tuple(sorted({*self._factories, *self._all_paths()}))
+
+    def find(self, name: str) -> Found[T]:
+        """Returns the factory for a name.
+
+        Raises:
+            UnknownNameError: Nothing has this name.
+        """
+        if name in self.names() and not name.endswith(_FAMILY_ENDINGS):
+            return Found(self._factory(name), None)
+        families = [f for f in self.names() if f.endswith(_FAMILY_ENDINGS) and name.startswith(f)]
+        if families:
+            family = max(families, key=len)
+            if argument := name.removeprefix(family):
+                return Found(self._factory(family), argument)
+        raise UnknownNameError(self.noun, name, self.names())
+
+    def make(self, name: str) -> T:
+        """Makes the thing that a name stands for.
+
+        Raises:
+            UnknownNameError: Nothing has this name.
+        """
+        return self.find(name).make()
+
+    def _all_paths(self) -> Mapping[str, str]:
+        if not self._plugins_listed:
+            self._plugins_listed = True
+            for point in sorted(entry_points(group=self.group)):
+                self._paths.setdefault(point.name, point.value)
+        return self._paths
+
+    def _factory(self, name: str) -> Callable[..., T]:
+        if name not in self._factories:
+            module, _, attribute = self._all_paths()[name].partition(":")
+            factory: Callable[..., T] = getattr(import_module(module), attribute)
+            self._factories[name] = factory
+        return self._factories[name]

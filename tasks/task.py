@@ -1,0 +1,94 @@
+"""The contract of a task: a world, and the language in which a model meets it.
+
+A task wraps a `gymnasium.Env` (the dynamics) and adds observation formats, an action
+language, openings, an expert and published reference scores. It holds no episode: every
+method takes the environment that it is about, so that one task serves many at once.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic
+
+from icil.tasks.actions import LegalActions, ParsedAction
+from icil.tasks.errors import UnknownNameError
+from icil.tasks.expert import EnvT, Expert
+from icil.tasks.observation import Observation
+from icil.tasks.openings import Opening, OpeningSource, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceScores:
+    """Published mean returns, to be shown beside measured ones, never instead of them."""
+
+    expert: float
+    random: float
+    source: str
+
+
+class Task(ABC, Generic[EnvT]):
+    """One world with its observation formats, action language, horizon and expert."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Grows whenever openings, dynamics, rendering or the action language change."""
+    summary: ClassVar[str]
+    """One line for people; never shown to a model."""
+    formats: ClassVar[tuple[str, ...]]
+    image_formats: ClassVar[tuple[str, ...]] = ()
+    """Those of `formats` whose observations are images."""
+    horizon: ClassVar[int]
+    """The most steps an episode takes; the environment truncates itself there."""
+    references: ClassVar[ReferenceScores | None] = None
+
+    @abstractmethod
+    def make_env(self) -> EnvT:
+        """Returns a new environment; `reset` takes `options={"opening": state}`."""
+
+    @abstractmethod
+    def openings(self, split: Split) -> OpeningSource:
+        """Returns the openings of a split; the two splits share no starting state."""
+
+    @abstractmethod
+    def state_key(self, env: EnvT) -> str:
+        """Returns a text that two states share exactly when no format can tell them apart."""
+
+    @abstractmethod
+    def observe(self, env: EnvT, format: str) -> Observation:
+        """Renders the present state now, in one of `formats`, changing nothing."""
+
+    @abstractmethod
+    def legal_actions(self, env: EnvT) -> LegalActions:
+        """Returns what may be done in the present state; never empty before the end."""
+
+    @abstractmethod
+    def parse(self, text: str, env: EnvT) -> ParsedAction:
+        """Reads a reply as an action in the present state; never raises."""
+
+    @abstractmethod
+    def expert(self) -> Expert[EnvT]:
+        """Returns a new expert."""
+
+    def reset(self, env: EnvT, opening: Opening) -> None:
+        """Puts an environment into an opening."""
+        env.reset(options={"opening": dict(opening.state)})
+
+    def replay(self, env: EnvT, value: Any, outcome: Any) -> float:
+        """Plays an action whose outcome is known, and returns its reward.
+
+        Args:
+            env: The environment, in the state that the action was taken in.
+            value: The action as `step` takes it.
+            outcome: What `step` had left in `info["outcome"]` (an opponent's move, say), or
+                None. Worlds that a seed and the actions determine leave nothing there.
+        """
+        del outcome
+        return float(env.step(value)[1])
+
+    def check_format(self, format: str) -> None:
+        """Raises an error unless the task has this format.
+
+        Raises:
+            UnknownNameError: It has not; the message names those it has.
+        """
+        if format not in self.formats:
+            raise UnknownNameError(f"format for {self.name}:", format, self.formats)

@@ -1,0 +1,35 @@
+"""The registry of tasks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from icil.tasks.registry import Registry
+from icil.tasks.task import Task
+
+_REGISTRY: Registry[Task[Any]] = Registry(
+    "task",
+    "icil.tasks",
+    {
+        "gridworld": "icil.tasks.gridworld:Gridworld",
+        "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",
+    },
+)
+
+
+def register(name: str) -> Callable[[type], type]:
+    """Returns a decorator that registers a task under a name."""
+    return _REGISTRY.register(name)
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of all tasks, sorted."""
+    return _REGISTRY.names()
+
+
+def make(name: str) -> Task[Any]:
+    """Makes a task by its name.
+
+    Raises:
+        UnknownNameError: There is no such task; the message names the nearest.
+    """
+    return _REGISTRY.make(name)
