@@ -26,7 +26,7 @@ from icil.tasks.expert import Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, Split
 from icil.tasks.pools import Pool, PoolCard, build_pool, load_pool, load_pool_for, save_pool
-from icil.tasks.task import ReferenceScores, Task
+from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tasks import make, names, register
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "StoreError",
     "Task",
     "TemplateError",
+    "Transition",
     "UnknownNameError",
     "UsageError",
     "build_pool",

@@ -13,7 +13,7 @@ from icil.tasks.errors import ContractError, PoolError
 from icil.tasks.observation import Observation
 from icil.tasks.openings import Opening
 from icil.tasks.seeding import digest, generator
-from icil.tasks.task import Task
+from icil.tasks.task import Task, Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +66,17 @@ def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
     task.reset(env, opening)
     expert.begin(env)
     steps: list[Step] = []
-    terminated = truncated = False
-    while not (terminated or truncated):
+    done: Transition | None = None
+    while done is None or not (done.terminated or done.truncated):
         state = state_digest(task, env)
         action = expert.act(env, expert_generator(task, opening, len(steps)))
         parsed = task.parse(action, env)
         if parsed.status != "ok":
             raise ContractError(f"the expert of {task.name} answered {action!r}: {parsed.reason}")
-        _, reward, terminated, truncated, info = env.step(parsed.value)
-        steps.append(
-            Step(state=state, action=action, reward=float(reward), outcome=info.get("outcome"))
-        )
+        done = task.step(env, parsed.value)
+        steps.append(Step(state=state, action=action, reward=done.reward, outcome=done.outcome))
     env.close()
-    return Demonstration(id=id, opening=opening, steps=tuple(steps), terminated=terminated)
+    return Demonstration(id=id, opening=opening, steps=tuple(steps), terminated=done.terminated)
 
 
 def expert_generator(task: Task[Any], opening: Opening, step: int) -> Any:
@@ -101,7 +99,7 @@ def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterat
         parsed = task.parse(step.action, env)
         if parsed.status != "ok":
             raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
-        reward = task.replay(env, parsed.value, step.outcome)
+        reward = task.step(env, parsed.value, step.outcome).reward
         if abs(reward - step.reward) > 1e-6 * max(1.0, abs(step.reward)):
             raise PoolError(
                 _untrue(task, demonstration, number, f"reward {reward}, not {step.reward}")

@@ -7,7 +7,7 @@ method takes the environment that it is about, so that one task serves many at o
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, NamedTuple
 
 from icil.tasks.actions import LegalActions, ParsedAction
 from icil.tasks.errors import UnknownNameError
@@ -23,6 +23,18 @@ class ReferenceScores:
     expert: float
     random: float
     source: str
+
+
+class Transition(NamedTuple):
+    """What the world answered to an action."""
+
+    reward: float
+    terminated: bool
+    """Whether the world ended the episode."""
+    truncated: bool
+    """Whether the horizon did."""
+    outcome: Any = None
+    """What cannot be simulated again, from `info["outcome"]` of the environment; JSON."""
 
 
 class Task(ABC, Generic[EnvT]):
@@ -72,17 +84,19 @@ class Task(ABC, Generic[EnvT]):
         """Puts an environment into an opening."""
         env.reset(options={"opening": dict(opening.state)})
 
-    def replay(self, env: EnvT, value: Any, outcome: Any) -> float:
-        """Plays an action whose outcome is known, and returns its reward.
+    def step(self, env: EnvT, value: Any, outcome: Any = None) -> Transition:
+        """Plays an action.
 
         Args:
-            env: The environment, in the state that the action was taken in.
-            value: The action as `step` takes it.
-            outcome: What `step` had left in `info["outcome"]` (an opponent's move, say), or
-                None. Worlds that a seed and the actions determine leave nothing there.
+            env: The environment.
+            value: The action as the environment's `step` takes it.
+            outcome: When an episode is played again: what the world did then, where that
+                cannot be simulated again (an engine's move). A world whose openings and
+                actions determine everything ignores it.
         """
         del outcome
-        return float(env.step(value)[1])
+        _, reward, terminated, truncated, info = env.step(value)
+        return Transition(float(reward), terminated, truncated, info.get("outcome"))
 
     def check_format(self, format: str) -> None:
         """Raises an error unless the task has this format.

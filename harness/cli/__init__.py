@@ -1,1 +1,5 @@
-"""Placeholder."""
+"""The command line: `icil`."""
+
+from icil.harness.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,158 @@
+# `make run` and `make test` do all the set-up they need, on a fresh machine too: a Python >= 3.11
+# is found, .venv is made, and the package is installed into it with the versions of
+# constraints.txt. The install is done again only when pyproject.toml, constraints.txt or the set
+# of the package's files has changed (a strict editable install links file by file).
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help run test data format constraints setup system clean
+
+# Arguments for `icil run`: make run ARGS="--task tic_tac_toe --episodes 10"
+ARGS ?=
+# The interpreter that makes .venv: the first of these that will do. All is installed with 3.11 and
+# 3.12; dm_control, and so the cheetah, is left out with 3.13.
+PYTHON ?= python3.11 python3.12 python3.13 python3
+# Debian packages that the software needs beside Python; none yet.
+SYSTEM_PACKAGES :=
+# The pools that ship, and the number of demonstrations in each.
+POOLS := gridworld tic_tac_toe
+EPISODES := 1000
+
+PACKAGES := tasks prompt_builders results harness
+VENV := .venv
+# Tools are started as modules: a virtual environment's scripts do not outlive a move of the folder.
+VENV_PYTHON := $(VENV)/bin/python
+PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
+STAMP := build/setup.stamp
+
+# What a user's shell may hold and must not change the outcome.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONWARNINGS MYPYPATH CDPATH
+unexport PIP_CONSTRAINT PIP_DRY_RUN PIP_NO_DEPS PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_REQUIREMENT
+unexport PIP_ROOT PIP_TARGET PIP_USER
+
+# Installs the Debian packages named, as far as this user may; else says which are missing.
+define DEBIAN
+debian() {
+    local missing=() package
+    for package in "$$@"; do
+        dpkg-query -W -f='$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing+=("$$package")
+    done
+    [ "$${#missing[@]}" -gt 0 ] || return 0
+    local as=()
+    if [ "$$(id -u)" -ne 0 ]; then as=(sudo -n); fi
+    if command -v apt-get >/dev/null && "$${as[@]}" true 2>/dev/null; then
+        "$${as[@]}" apt-get update -qq
+        "$${as[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qq -y --no-install-recommends "$${missing[@]}"
+    else
+        echo "note: these system packages are missing: $${missing[*]}" >&2
+    fi
+}
+endef
+
+# Prints the first interpreter that is new enough and can make virtual environments.
+define FIND_PYTHON
+suitable() { "$$1" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; }
+complete() { suitable "$$1" && "$$1" -c "import ensurepip, venv" 2>/dev/null; }
+first() {
+    local candidate
+    for candidate in $(PYTHON); do
+        if "$$1" "$$candidate"; then echo "$$candidate"; return 0; fi
+    done
+    return 1
+}
+endef
+
+help:
+	@cat <<'END'
+	make run          set up, then play the embedded default (more: ARGS="--task tic_tac_toe ...")
+	make test         set up, then ruff, mypy and pytest, in this order
+	make setup        only set up: .venv, with the versions of constraints.txt
+	make system       only the system packages, where this user may install any
+	make data         build the demonstration pools that ship
+	make format       format the code, and mend what ruff can mend
+	make constraints  write constraints.txt anew, with the newest versions that pyproject.toml allows
+	make clean        remove what the other targets made, but for .venv
+	END
+
+run: setup
+	@$(VENV)/bin/icil run $(ARGS)
+
+test: setup
+	@export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+	set -x
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m ruff format --check
+	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m pytest
+
+format: setup
+	@$(VENV_PYTHON) -m ruff check --fix --exit-zero
+	$(VENV_PYTHON) -m ruff format
+
+setup: system
+	@mkdir -p build
+	if command -v flock >/dev/null; then exec 9>build/setup.lock; flock 9; fi
+	state="$$({
+	    echo "$(CURDIR)"
+	    cat pyproject.toml constraints.txt
+	    find $(PACKAGES) -type f ! -name '.*' ! -path '*/__pycache__/*' | LC_ALL=C sort
+	} | cksum)"
+	if [ -x $(VENV)/bin/icil ] && [ "$$(cat $(STAMP) 2>/dev/null)" = "$$state" ]; then exit; fi
+	rm -f $(STAMP)
+	if ! $(PIP) --version >/dev/null 2>&1; then
+	    $(FIND_PYTHON)
+	    $(DEBIAN)
+	    if ! first complete >/dev/null && first suitable >/dev/null; then debian python3-venv; fi
+	    if ! python="$$(first complete)"; then
+	        echo "error: no Python >= 3.11 with venv and ensurepip among: $(PYTHON)" >&2
+	        echo "Install one (Debian: python3 and python3-venv), or name it: make PYTHON=..." >&2
+	        exit 1
+	    fi
+	    echo "making $(VENV) with $$("$$python" --version)"
+	    "$$python" -m venv --clear $(VENV)
+	fi
+	echo "installing into $(VENV) (minutes, the first time)"
+	$(PIP) install --quiet --constraint constraints.txt setuptools
+	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation \
+	    --config-settings editable_mode=strict --editable '.[dev]'
+	echo "$$state" >$(STAMP)
+
+system:
+ifneq ($(strip $(SYSTEM_PACKAGES)),)
+	@$(DEBIAN)
+	debian $(SYSTEM_PACKAGES)
+endif
+
+data: setup
+	@rm -rf build/pools
+	mkdir -p build/pools tasks/pools
+	for task in $(POOLS); do
+	    folder="$${task//\//_}"
+	    $(VENV)/bin/icil demos build "$$task" --episodes $(EPISODES) --out "build/pools/$$folder"
+	    rm -rf "tasks/pools/$$folder"
+	    mv "build/pools/$$folder" "tasks/pools/$$folder"
+	done
+	$(MAKE) --no-print-directory setup
+
+constraints:
+	@$(FIND_PYTHON)
+	python="$$(first complete)"
+	made="$$(mktemp -d)"
+	trap 'rm -rf "$$made"' EXIT
+	"$$python" -m venv "$$made/venv"
+	pip() { "$$made/venv/bin/python" -m pip --disable-pip-version-check "$$@"; }
+	pip install --quiet 'setuptools>=77'
+	pip install --quiet --upgrade --no-build-isolation '.[dev]'
+	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
+	pip freeze --all --exclude icil --exclude pip |
+	    sed -n '/^[A-Za-z0-9._-]*==/p' | LC_ALL=C sort -f -t= -k1,1 >>"$$made/constraints.txt"
+	cp "$$made/constraints.txt" constraints.txt
+
+clean:
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+	find $(PACKAGES) tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

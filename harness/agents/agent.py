@@ -1,0 +1,120 @@
+"""The contract of an agent: whatever chooses actions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from icil.prompt_builders import Part, Prompt, PromptOptions
+from icil.results import Usage
+from icil.tasks import Demonstration, LegalActions, Observation, Opening, Task
+
+DemonstrationUse = Literal["prompt", "trajectory", "server", "none"]
+"""How demonstrations reach an agent: in its prompt, as episodes, from its own server, never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an agent can be given."""
+
+    text: bool = False
+    images: bool = False
+    state: bool = False
+    demonstrations: DemonstrationUse = "none"
+    stateful: bool = False
+    """Whether an interrupted episode must start again, rather than go on at its last step."""
+    context_tokens: int | None = None
+    """The longest prompt that it takes; None where there is no limit."""
+    max_images: int | None = None
+    """The most images in one prompt; None where there is no limit."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether it looks at no observation, so that its episodes are the same in each format."""
+        return not (self.text or self.images or self.state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EpisodeContext:
+    """What an agent is told when an episode begins; the same object comes with each turn."""
+
+    task: Task[Any]
+    format: str
+    """Empty for a blind agent."""
+    opening: Opening
+    demonstrations: tuple[Demonstration, ...]
+    """Those selected, in the order shown."""
+    options: PromptOptions
+    generator: Callable[[int], np.random.Generator]
+    """Returns the generator of a step: seeded by experiment, cell, opening and step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Turn:
+    """What an agent has before it when it must act."""
+
+    episode: EpisodeContext
+    step: int
+    env: Any
+    """The environment itself, for players that may look behind the observation (the expert)."""
+    observation: Observation | None
+    """None for a blind agent."""
+    prompt: Prompt | None
+    """Only for agents whose demonstrations come in the prompt."""
+
+    def legal_actions(self) -> LegalActions:
+        """Returns what may be done in this state."""
+        return self.episode.task.legal_actions(self.env)
+
+    def rng(self) -> np.random.Generator:
+        """Returns this step's generator."""
+        return self.episode.generator(self.step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an agent answered."""
+
+    text: str
+    """As the model wrote it."""
+    usage: Usage = Usage()
+    model: str | None = None
+    """The name of the model that answered."""
+    finish: str | None = None
+    """Why it stopped: `stop`, `length`, `refusal`…"""
+    parameters: Mapping[str, Any] | None = None
+    """What was sent beside the prompt; never a key or a header."""
+
+
+class Agent(ABC):
+    """Chooses actions. One agent plays many episodes at once, on one event loop.
+
+    What takes longer than a few milliseconds belongs in a thread (`asyncio.to_thread`).
+    """
+
+    capabilities: Capabilities
+
+    async def begin(self, episode: EpisodeContext) -> None:  # noqa: B027 - not all prepare
+        """Is told that an episode begins, or goes on after an interruption."""
+
+    @abstractmethod
+    async def act(self, turn: Turn) -> Reply:
+        """Answers with an action.
+
+        Raises:
+            ModelError: No answer was to be had. The episode gets the status `error`.
+        """
+
+    async def end(self, episode: EpisodeContext) -> None:  # noqa: B027 - not all clean up
+        """Is told that an episode is over, however it ended."""
+
+    def tokens(self, part: Part) -> int:
+        """Returns how many tokens a part takes in this agent's context.
+
+        Asked only of agents that name a limit (`Capabilities.context_tokens`), which must
+        answer.
+        """
+        del part
+        raise AssertionError(f"{type(self).__name__} names a context limit but counts no tokens")

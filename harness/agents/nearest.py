@@ -1,0 +1,171 @@
+"""The nearest agent: in-context nearest-neighbour imitation.
+
+It does what was done in the most similar state that it was shown, and so is a real imitator
+that knows nothing else: the bar that a language model should clear.
+
+How far apart two observations are:
+
+    images   squared distance of 16 × 16 RGB thumbnails with 6 bits a channel
+    texts    that are equal but for their numbers: squared distance of the numbers, in order
+    texts    otherwise: the count of positions with another character, the shorter one padded
+
+A text with the same wording is nearer than any other. Ties go to the demonstration shown
+first, then to the earlier step. With no demonstrations it draws from the legal actions.
+Where the run lists the legal actions, it looks only at states whose action is legal now.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
+from icil.tasks import Demonstration, Observation, render, sample_action
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_SIDE = 16
+_DROPPED_BITS = 2
+
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """An observation, ready to be compared."""
+
+    pixels: Features | None = None
+    wording: str = ""
+    numbers: tuple[float, ...] = ()
+    codes: NDArray[np.uint32] | None = None
+
+
+class _Group(NamedTuple):
+    """States whose texts are equal but for their numbers."""
+
+    rows: NDArray[np.intp]
+    numbers: NDArray[np.float64]
+    """Shape (rows, numbers in the text)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Memory:
+    """What an episode's demonstrations show, in the order shown."""
+
+    actions: NDArray[np.str_]
+    pixels: Features | None = None
+    """Shape (states, 768), for images."""
+    squares: Features | None = None
+    """Of each row of `pixels`."""
+    codes: NDArray[np.uint32] | None = None
+    """Shape (states, longest text), padded with 0, for texts."""
+    groups: Mapping[str, _Group] = field(default_factory=dict)
+    """Wordings to the states that share them, where they hold numbers."""
+
+
+class NearestAgent(Agent):
+    """Acts as the most similar demonstrated state did; see the module."""
+
+    capabilities = Capabilities(text=True, images=True, demonstrations="trajectory")
+
+    def __init__(self) -> None:
+        self._memories: dict[EpisodeContext, _Memory] = {}
+        self._seen: dict[tuple[str, str, str, str], tuple[_Seen, ...]] = {}
+
+    async def begin(self, episode: EpisodeContext) -> None:
+        """Renders and indexes the demonstrations."""
+        if episode.demonstrations:
+            self._memories[episode] = await asyncio.to_thread(self._remember, episode)
+
+    async def act(self, turn: Turn) -> Reply:
+        """Returns the action of the nearest state."""
+        memory = self._memories.get(turn.episode)
+        assert turn.observation is not None
+        if memory is None:
+            return Reply(text=sample_action(turn.legal_actions(), turn.rng()))
+        distances = _distances(memory, _look(turn.observation))
+        if turn.episode.options.legal_actions:
+            legal = turn.legal_actions()
+            if isinstance(legal, Sequence):
+                allowed = np.isin(memory.actions, legal)
+                if not allowed.any():
+                    return Reply(text=sample_action(legal, turn.rng()))
+                distances = np.where(allowed, distances, np.inf)
+        return Reply(text=str(memory.actions[np.argmin(distances)]))
+
+    async def end(self, episode: EpisodeContext) -> None:
+        """Forgets the episode."""
+        self._memories.pop(episode, None)
+
+    def _remember(self, episode: EpisodeContext) -> _Memory:
+        seen = [s for d in episode.demonstrations for s in self._demonstration(episode, d)]
+        actions = np.array([step.action for d in episode.demonstrations for step in d.steps])
+        if seen[0].pixels is not None:
+            pixels = np.stack([s.pixels for s in seen if s.pixels is not None])
+            return _Memory(actions, pixels, squares=np.einsum("ij,ij->i", pixels, pixels))
+        texts = [s.codes for s in seen if s.codes is not None]
+        codes = np.zeros((len(texts), max(map(len, texts))), np.uint32)
+        for row, text in zip(codes, texts, strict=True):
+            row[: len(text)] = text
+        return _Memory(actions, codes=codes, groups=_groups(seen))
+
+    def _demonstration(
+        self, episode: EpisodeContext, demonstration: Demonstration
+    ) -> tuple[_Seen, ...]:
+        # The first state's digest and the id together name the demonstration in any pool.
+        first = demonstration.steps[0].state
+        key = (episode.task.name, episode.format, demonstration.id, first)
+        if key not in self._seen:
+            rendered = render(episode.task, demonstration, episode.format)
+            self._seen[key] = tuple(_look(observation) for observation in rendered)
+        return self._seen[key]
+
+
+def _look(observation: Observation) -> _Seen:
+    if observation.image is not None:
+        small = Image.fromarray(observation.image).resize((_SIDE, _SIDE), Image.Resampling.BOX)
+        # Six bits a channel keep every sum below 2**24, so that float32 sums are exact and the
+        # nearest state does not depend on the order in which a machine adds.
+        coarse = np.asarray(small, np.uint8) >> _DROPPED_BITS
+        return _Seen(pixels=coarse.reshape(-1).astype(np.float32))
+    text = observation.text or ""
+    return _Seen(
+        wording=_NUMBER.sub("#", text),
+        numbers=tuple(float(number) for number in _NUMBER.findall(text)),
+        codes=np.array([ord(character) for character in text], np.uint32),
+    )
+
+
+def _distances(memory: _Memory, seen: _Seen) -> NDArray[np.float64]:
+    """Returns how far each remembered state is, shape (states,)."""
+    if memory.pixels is not None and memory.squares is not None:
+        assert seen.pixels is not None
+        cross = memory.pixels @ seen.pixels
+        found = memory.squares - 2 * cross + seen.pixels @ seen.pixels
+        return np.asarray(found, np.float64)
+    assert memory.codes is not None and seen.codes is not None
+    if (group := memory.groups.get(seen.wording)) is not None:
+        distances = np.full(len(memory.actions), np.inf)
+        distances[group.rows] = ((group.numbers - np.array(seen.numbers)) ** 2).sum(axis=1)
+        return distances
+    width = max(memory.codes.shape[1], len(seen.codes))
+    mine = np.zeros(width, np.uint32)
+    mine[: len(seen.codes)] = seen.codes
+    shared = memory.codes.shape[1]
+    differing = (memory.codes != mine[:shared]).sum(axis=1)
+    return np.asarray(differing + np.count_nonzero(mine[shared:]), np.float64)
+
+
+def _groups(seen: Sequence[_Seen]) -> dict[str, _Group]:
+    rows: dict[str, list[int]] = {}
+    for row, one in enumerate(seen):
+        if one.numbers:
+            rows.setdefault(one.wording, []).append(row)
+    return {
+        wording: _Group(np.array(members), np.array([seen[row].numbers for row in members]))
+        for wording, members in rows.items()
+    }

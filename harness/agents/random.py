@@ -1,0 +1,21 @@
+"""The random player: the lower reference line."""
+
+from icil.harness.agents.agent import Agent, Capabilities, Reply, Turn
+from icil.tasks import sample_action
+from icil.tasks.seeding import generator
+
+
+class RandomAgent(Agent):
+    """Draws uniformly from the legal actions.
+
+    Its draws are a function of task, opening and step alone, so that the line is the same in
+    every run.
+    """
+
+    capabilities = Capabilities()
+
+    async def act(self, turn: Turn) -> Reply:
+        """Returns a uniformly random legal action."""
+        task, opening = turn.episode.task, turn.episode.opening
+        rng = generator("random", task.name, task.version, opening.split, opening.index, turn.step)
+        return Reply(text=sample_action(turn.legal_actions(), rng))

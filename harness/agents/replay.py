@@ -1,0 +1,23 @@
+"""The replay agent: repeats a demonstration, whatever it sees.
+
+In a teacher-forced run, where the demonstrated episode itself is played again, it is right
+at every step: the control that LMAct (arXiv 2412.01441) holds models against.
+"""
+
+from icil.harness.agents.agent import Agent, Capabilities, Reply, Turn
+
+
+class ReplayAgent(Agent):
+    """Answers step t with the action of step t of the first demonstration it is shown.
+
+    Past the demonstration's end, or with none to repeat, it says nothing.
+    """
+
+    capabilities = Capabilities(text=True, images=True, state=True, demonstrations="trajectory")
+
+    async def act(self, turn: Turn) -> Reply:
+        """Returns the demonstrated action of this step."""
+        shown = turn.episode.demonstrations
+        if not shown or turn.step >= len(shown[0].steps):
+            return Reply(text="")
+        return Reply(text=shown[0].steps[turn.step].action)

@@ -1,0 +1,45 @@
+"""`icil tasks`, `icil agents` and `icil selectors`."""
+
+import click
+
+
+@click.command()
+def tasks() -> None:
+    """List the tasks with their formats and published scores."""
+    from rich.table import Table
+
+    from icil.harness.cli.tables import make_console
+    from icil.tasks import make, names
+
+    table = Table("task", "what it is", "formats", "horizon", "random", "expert", "source")
+    for name in names():
+        task = make(name)
+        known = task.references
+        table.add_row(
+            name,
+            task.summary,
+            ", ".join(task.formats),
+            str(task.horizon),
+            f"{known.random:g}" if known else "–",
+            f"{known.expert:g}" if known else "–",
+            known.source if known else "–",
+        )
+    make_console().print(table)
+
+
+@click.command()
+def agents() -> None:
+    """List the agents."""
+    from icil.harness.agents import names
+
+    for name in names():
+        click.echo(name)
+
+
+@click.command()
+def selectors() -> None:
+    """List the selectors of demonstrations."""
+    from icil.prompt_builders.selectors import names
+
+    for name in names():
+        click.echo(name)

@@ -1,0 +1,69 @@
+"""The command `icil`: finds the subcommand, and turns errors into one line and an exit code.
+
+    0  done            1  a fault while running, or episodes in error
+    2  wrong usage   130  interrupted; the same command goes on
+
+Each subcommand has a module of its own, imported only when it is called.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "agents": "List the agents.",
+    "check": "Check a task, agent or selector against its contract.",
+    "demos": "Build and describe pools of demonstrations.",
+    "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
+    "run": "Play an experiment and write its leaderboard.",
+    "selectors": "List the selectors of demonstrations.",
+    "tasks": "List the tasks.",
+}
+_MODULES = {"agents": "lists", "selectors": "lists", "tasks": "lists"}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"icil.harness.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from icil.tasks.errors import UnknownNameError
+
+            raise UnknownNameError("command", args[0], _COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="icil", prog_name="icil")
+def icil() -> None:
+    """Show a model expert demonstrations in its context, then see whether it can act.
+
+    `icil run` alone plays the built-in players over all tasks and leaves a leaderboard.
+    """
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    from icil.harness.cli.failures import explained
+
+    with explained():
+        icil.main(standalone_mode=False)
+    sys.exit(0)

@@ -1,0 +1,147 @@
+"""Experiments: everything that decides what a run plays, in one frozen value.
+
+The same words are the command line's options, the keys of an experiment file and the
+fields of this class.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from icil.tasks.errors import ExperimentError, suggestion
+
+
+def _listed(value: Any) -> Any:
+    """Takes one value for a list of one, a text with commas for a list; drops repeats."""
+    if isinstance(value, str):
+        value = [piece.strip() for piece in value.split(",") if piece.strip()]
+    if not isinstance(value, list | tuple):
+        value = [value]
+    try:
+        return tuple(dict.fromkeys(value))
+    except TypeError:  # not hashable, so not a name or number: let validation say so
+        return tuple(value)
+
+
+def _numbers(value: Any) -> Any:
+    return tuple(
+        int(item) if isinstance(item, str) and item.isascii() and item.isdigit() else item
+        for item in _listed(value)
+    )
+
+
+def _path(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) and value else value
+
+
+def _paths(value: Any) -> Any:
+    return tuple(_path(item) for item in _listed(value))
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Experiment(BaseModel):
+    """What to play. Lists take one value, or a text with commas, as well."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    task: Annotated[Names, Field(min_length=1)] = ("all",)
+    """Names of tasks; `all` is every task."""
+    format: Names = ()
+    """Observation formats; none for all that each task has."""
+    agent: Annotated[Names, Field(min_length=1)] = ("random", "expert", "nearest")
+    selector: Annotated[Names, Field(min_length=1)] = ("random",)
+    demos: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_numbers), Field(min_length=1)
+    ] = (0, 1, 4, 16, 64)
+    """Numbers of demonstrations."""
+    episodes: Annotated[int, Field(ge=1)] = 100
+    """How many evaluation openings each cell plays: the first so many of each task."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Decides which demonstrations are drawn and what replaces an illegal action; never the
+    openings, which are the same in every run."""
+    legal_actions: bool = False
+    """Whether the legal actions are listed at each step."""
+    reasoning: bool = False
+    """Whether a model is asked to think in writing before it answers."""
+    past_actions: bool = True
+    """Whether the current episode shows the actions taken so far."""
+    teacher_forced: bool = False
+    """Whether to play demonstrated episodes again, the agent's answers compared with the
+    demonstrated actions but not played: LMAct's replay control. Needs `demos` of 1 or more."""
+    template: Annotated[Path | None, BeforeValidator(_path)] = None
+    """A template file; None for the wording that ships with icil."""
+    pool: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
+    """Folders with pools to use instead of those that ship, for the tasks they are of."""
+
+
+_EXPECTED = {
+    "task": "names of tasks",
+    "format": "names of observation formats",
+    "agent": "names of agents",
+    "selector": "names of selectors",
+    "demos": "whole numbers, 0 or more, such as 0,1,4",
+    "episodes": "a whole number, 1 or more",
+    "seed": "a whole number, 0 or more",
+    "legal_actions": "true or false",
+    "reasoning": "true or false",
+    "past_actions": "true or false",
+    "teacher_forced": "true or false",
+    "template": "the path of a template file",
+    "pool": "folders of pools",
+}
+
+
+def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment:
+    """Makes an experiment of a YAML file and of options, which come before the file's keys.
+
+    Args:
+        path: The file; None for no file.
+        options: Fields of `Experiment`; values of None count as not given.
+
+    Raises:
+        ExperimentError: The file cannot be read; a key is unknown or has a wrong value. The
+            message names the file and the key, or the option, and says what was expected.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    content = _read(path) if path else {}
+    try:
+        return Experiment.model_validate({**content, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        option = f"option --{key.replace('_', '-')}"
+        where = option if key in given or path is None else f"{path}: {key}"
+        place = "".join(f"[{index}]" for index in first["loc"][1:])
+        got = first["input"] if place else {**content, **given}.get(key)
+        where = f"{where}{place}"
+        raise ExperimentError(f"{where}: expected {_EXPECTED[key]}, got {got!r}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExperimentError(f"experiment {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ExperimentError(
+            f"experiment {path} is not YAML: {' '.join(str(error).split())}"
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ExperimentError(f"experiment {path}: expected keys and values, got {content!r:.60}")
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        name = str(key).replace("-", "_")
+        if name not in Experiment.model_fields:
+            hint = suggestion(name, Experiment.model_fields)
+            raise ExperimentError(f"{path}: unknown key {key!r}{hint}")
+        if value is None and name != "template":
+            raise ExperimentError(f"{path}: {key}: expected {_EXPECTED[name]}, got nothing")
+        found[name] = value
+    return found

@@ -1,0 +1,129 @@
+"""The run folder: what it holds, who may use it, and whether it is this run's.
+
+experiment.yaml   the experiment, with every name resolved; `icil run` takes it again
+run.sqlite        the run store
+leaderboard.csv   written when the run is complete, with scores.png
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from icil.harness.plan import Plan
+from icil.results import RunStore
+from icil.results.store import FILE_NAME
+from icil.tasks.errors import RunFolderError, StoreError
+
+EXPERIMENT, LEADERBOARD, SCORES = "experiment.yaml", "leaderboard.csv", "scores.png"
+_LOCK = ".lock"
+
+
+def check_folder(folder: Path, plan: Plan) -> None:
+    """Checks, before anything is created, that a folder can be this run's.
+
+    Raises:
+        RunFolderError: It is a file, holds another experiment (the message names the fields
+            that differ), or holds other things and no run.
+        StoreError: Its store is damaged.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file, not a folder")
+    if not (folder / FILE_NAME).exists():
+        others = sorted(p.name for p in folder.iterdir() if p.name not in _ours())
+        if others:
+            raise RunFolderError(
+                f"{folder} holds no run but other things ({', '.join(others[:3])}); "
+                "name an empty or a new folder"
+            )
+        return
+    store = RunStore(folder / FILE_NAME, readonly=True)
+    try:
+        theirs = store.meta().get("experiment")
+    finally:
+        store.close()
+    if theirs != plan.fields:
+        raise RunFolderError(
+            f"{folder} holds another experiment: {_differences(theirs or {}, plan.fields)}; "
+            "name another folder, or give the same options to go on with it"
+        )
+
+
+@contextmanager
+def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
+    """Opens a run's folder for writing, and makes it if need be.
+
+    Raises:
+        RunFolderError: It holds something else, or another process is at it.
+        StoreError: It cannot be written, or its store is damaged.
+    """
+    check_folder(folder, plan)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise RunFolderError(f"{folder} is in use by another process") from error
+    except OSError as error:
+        raise StoreError(f"cannot use {folder}: {error}") from error
+    try:
+        path = folder / FILE_NAME
+        if path.exists():
+            check_folder(folder, plan)  # another process may have made it meanwhile
+            store = RunStore(path)
+        else:
+            _write_experiment(folder / EXPERIMENT, plan)
+            store = RunStore.create(path, plan.meta, (cell.record for cell in plan.cells))
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        lock.release()
+
+
+def _ours() -> frozenset[str]:
+    return frozenset({_LOCK, EXPERIMENT, FILE_NAME + ".new"})
+
+
+def _write_experiment(path: Path, plan: Plan) -> None:
+    fields = plan.experiment.model_dump(mode="json")
+    for name in ("template", "pool"):
+        # Relative paths mean something only where the command was typed.
+        value = getattr(plan.experiment, name)
+        if isinstance(value, Path):
+            fields[name] = str(value.absolute())
+        elif value:
+            fields[name] = [str(item.absolute()) for item in value]
+    text = yaml.safe_dump(
+        {key: value for key, value in fields.items() if value is not None},
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+    )
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+
+
+def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    missing = object()
+    return "; ".join(
+        f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} here"
+        for key in sorted({*theirs, *ours})
+        if theirs.get(key, missing) != ours.get(key, missing)
+    )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items())) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

@@ -1,0 +1,66 @@
+"""Progress bars in a terminal: episodes, steps, rate, cost and errors."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from icil.results import EpisodeStatus, Usage
+
+
+class ProgressBar:
+    """A bar over all the episodes of a run; a context manager.
+
+    Args:
+        episodes: How many there are.
+        console: Where to draw; draws nothing where that is no terminal.
+    """
+
+    def __init__(self, episodes: int, console: Console) -> None:
+        self._steps = self._errors = 0
+        self._cost = 0.0
+        self._unpriced = False
+        self._began = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("episodes"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("playing", total=episodes, figures="")
+
+    def __enter__(self) -> "ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def stepped(self, usage: Usage) -> None:
+        """Counts a step and what it cost."""
+        self._steps += 1
+        if usage.cost_usd is None:
+            self._unpriced = True
+        else:
+            self._cost += usage.cost_usd
+
+    def ended(self, status: EpisodeStatus) -> None:
+        """Counts an episode."""
+        self._errors += status == "error"
+        self._bar.update(self._task, advance=1, figures=self._figures())
+
+    def _figures(self) -> str:
+        rate = self._steps / max(1e-9, time.monotonic() - self._began)
+        cost = f"${self._cost:.2f}" + (" and unpriced calls" if self._unpriced else "")
+        errors = f"[red]{self._errors} errors[/red]" if self._errors else "0 errors"
+        return f"{self._steps} steps · {rate:.0f}/s · {cost} · {errors}"

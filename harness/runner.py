@@ -1,0 +1,193 @@
+"""The runner: plays the episodes of an experiment, many at once, on one event loop.
+
+Nothing that it does depends on how many play at once, in which order they end, or how
+often the run was interrupted: every episode is a function of the experiment. One thread
+writes the store; rendering a prefix and slow experts have threads of their own.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icil.harness.agents import Agent
+from icil.harness.episode import Desk, Episode, Progress
+from icil.harness.experiment import Experiment
+from icil.harness.folder import LEADERBOARD, SCORES, open_folder
+from icil.harness.plan import Cell, Plan, Start, make_plan
+from icil.prompt_builders import PromptBuilder
+from icil.results import (
+    EpisodeStatus,
+    Leaderboard,
+    RunStore,
+    Usage,
+    make_leaderboard,
+    save_scores,
+)
+from icil.tasks.errors import StoreError
+
+CONCURRENCY = 16
+"""How many episodes play at once unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """How a run ended."""
+
+    folder: Path
+    leaderboard: Leaderboard
+    episodes: int
+    """In the whole run, those of the reference players included."""
+    errors: int
+    """Episodes that a fault ended; the same command tries them again."""
+    overlong: int
+    """Episodes whose prompt does not fit its model."""
+    skipped: tuple[str, ...]
+    """What was asked for and could not be played, such as images for an agent without eyes."""
+
+
+class _Silence:
+    def stepped(self, usage: Usage) -> None: ...
+
+    def ended(self, status: EpisodeStatus) -> None: ...
+
+
+def run(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    agents: Mapping[str, Agent] | None = None,
+    concurrency: int = CONCURRENCY,
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Plays an experiment, or what is left of it; see `run_async`."""
+    return asyncio.run(
+        run_async(experiment, folder, agents=agents, concurrency=concurrency, progress=progress)
+    )
+
+
+async def run_async(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    agents: Mapping[str, Agent] | None = None,
+    concurrency: int = CONCURRENCY,
+    progress: Progress | None = None,
+) -> RunSummary:
+    """Plays an experiment, or what is left of it, and writes its leaderboard.
+
+    Args:
+        experiment: What to play.
+        folder: The run folder. If it holds this experiment already, only what is missing is
+            played: episodes begun go on at their next step, those in error are tried again.
+        agents: Your own agents by name, beside the registered ones.
+        concurrency: How many episodes play at once; changes nothing but the time it takes.
+        progress: Is told of each step and episode.
+
+    Raises:
+        UsageError: The experiment cannot be played, or not in this folder. Nothing was made.
+        StoreError: The folder cannot be written, or its store is damaged.
+    """
+    return await run_plan(
+        make_plan(experiment, agents), folder, concurrency=concurrency, progress=progress
+    )
+
+
+async def run_plan(
+    plan: Plan, folder: Path, *, concurrency: int = CONCURRENCY, progress: Progress | None = None
+) -> RunSummary:
+    """Plays a plan that was made already; otherwise as `run_async`."""
+    with open_folder(folder, plan) as store:
+        writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        try:
+            await _play(plan, store, writer, concurrency, progress or _Silence())
+        finally:
+            writer.shutdown()
+        leaderboard = make_leaderboard(store)
+        counts = store.counts()
+    _write_results(leaderboard, folder)
+    return RunSummary(
+        folder=folder,
+        leaderboard=leaderboard,
+        episodes=plan.episodes,
+        errors=counts.get("error", 0),
+        overlong=counts.get("overlong", 0),
+        skipped=plan.skipped,
+    )
+
+
+def _write_results(leaderboard: Leaderboard, folder: Path) -> None:
+    try:
+        leaderboard.write(folder / LEADERBOARD)
+        save_scores(leaderboard, folder / SCORES)
+    except OSError as error:
+        raise StoreError(f"cannot write the results into {folder}: {error}") from error
+
+
+async def _play(
+    plan: Plan, store: RunStore, writer: ThreadPoolExecutor, concurrency: int, progress: Progress
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def write(function: Callable[[], Any]) -> Any:
+        return await loop.run_in_executor(writer, function)
+
+    desk = Desk(
+        seed=plan.experiment.seed,
+        store=store,
+        write=write,
+        builder=_Builders(plan),
+        progress=progress,
+    )
+    work = _missing(plan, store, progress)
+
+    async def worker() -> None:
+        envs: dict[str, Any] = {}
+        try:
+            for cell, number, start in work:
+                task = cell.task.task
+                if task.name not in envs:
+                    envs[task.name] = task.make_env()
+                await Episode(desk, cell, number, start, envs[task.name]).play()
+        finally:
+            for env in envs.values():
+                env.close()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except BaseExceptionGroup as errors:
+        # One fault stops all workers; the first is the cause, the others follow from it.
+        raise errors.exceptions[0] from None
+
+
+def _missing(plan: Plan, store: RunStore, progress: Progress) -> Iterator[tuple[Cell, int, Start]]:
+    """Yields the episodes still to be played, each with its cell's number in the store."""
+    numbers = store.cells()
+    for cell in plan.cells:
+        number = numbers[cell.record.hash]
+        ended = store.ended(number)
+        for start in plan.starts(cell):
+            if start.number in ended:
+                progress.ended("done")
+            else:
+                yield cell, number, start
+
+
+class _Builders:
+    """Makes the prompt builders, one for each task, format and set of options."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._template = plan.template
+        self._made: dict[tuple[object, ...], PromptBuilder] = {}
+
+    def __call__(self, cell: Cell) -> PromptBuilder:
+        key = (cell.record.task, cell.record.format, cell.options)
+        if key not in self._made:
+            self._made[key] = PromptBuilder(
+                cell.task.task, cell.record.format, self._template, cell.options
+            )
+        return self._made[key]

@@ -1,0 +1,120 @@
+"""The prompt builder: from selected demonstrations to the prompt of every step.
+
+One builder serves one task in one format. It renders and encodes each demonstration of the
+pool at most once; a prefix is a list of those parts.
+"""
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from icil.prompt_builders.parts import Part, TextPart, merge_text, observation_part
+from icil.prompt_builders.prompt import History, Prefix, Prompt
+from icil.prompt_builders.selectors.selector import Selection
+from icil.prompt_builders.template import Template
+from icil.tasks import Demonstration, LegalActions, Observation, Task, render
+from icil.tasks.actions import describe_actions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptOptions:
+    """What a prompt holds besides demonstrations and observations."""
+
+    legal_actions: bool = False
+    """Whether the question lists the legal actions."""
+    reasoning: bool = False
+    """Whether the model is asked to think in writing before it answers."""
+    past_actions: bool = True
+    """Whether the current episode shows the actions taken, or its observations alone."""
+
+
+@dataclass(frozen=True)
+class PromptBuilder:
+    """Makes the prompts of one task in one format."""
+
+    task: Task[Any]
+    format: str
+    template: Template
+    options: PromptOptions = PromptOptions()
+    _bodies: dict[str, tuple[Part, ...]] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def prefix(self, selection: Selection) -> Prefix:
+        """Returns the preamble and the selected demonstrations, in their order.
+
+        Two equal selections give equal bytes. May render and encode images: call it in a
+        thread.
+
+        Raises:
+            PoolError: A demonstration does not replay.
+        """
+        chosen = selection.demonstrations
+        name = "preamble" if chosen else "preamble_without_demonstrations"
+        parts: list[Part] = [TextPart(self.template.fill(name))]
+        for number, demonstration in enumerate(chosen, start=1):
+            parts.extend(self._demonstration(demonstration, number))
+        parts.append(TextPart(self.template.fill("episode_start")))
+        return Prefix(tuple(parts))
+
+    def tail(self, prefix: Prefix) -> "Tail":
+        """Returns an empty tail."""
+        return Tail(self, prefix)
+
+    def observation(self, observation: Observation) -> tuple[Part, ...]:
+        """Returns an observation as it stands in a prompt."""
+        before, after = self.template.around("observation", "observation")
+        return merge_text([TextPart(before), observation_part(observation), TextPart(after)])
+
+    def _demonstration(self, demonstration: Demonstration, number: int) -> tuple[Part, ...]:
+        number_text = str(number)
+        start = TextPart(self.template.fill("demonstration_start", number=number_text))
+        end = TextPart(self.template.fill("demonstration_end", number=number_text))
+        return (start, *self._body(demonstration), end)
+
+    def _body(self, demonstration: Demonstration) -> tuple[Part, ...]:
+        with self._lock:
+            if demonstration.id not in self._bodies:
+                parts: list[Part] = []
+                seen = render(self.task, demonstration, self.format)
+                for observation, step in zip(seen, demonstration.steps, strict=True):
+                    parts.extend(self.observation(observation))
+                    parts.append(TextPart(self.template.fill("action", action=step.action)))
+                self._bodies[demonstration.id] = merge_text(parts)
+            return self._bodies[demonstration.id]
+
+
+class Tail:
+    """The current episode as the model sees it; see `prompt.py`."""
+
+    def __init__(self, builder: PromptBuilder, prefix: Prefix) -> None:
+        self._builder = builder
+        self._history = History(prefix)
+
+    def __len__(self) -> int:
+        return len(self._history)
+
+    def observe(self, observation: Observation) -> None:
+        """Adds what is seen now."""
+        self._history.append(*self._builder.observation(observation))
+
+    def act(self, action: str) -> None:
+        """Adds the action that was played."""
+        if self._builder.options.past_actions:
+            self._history.append(TextPart(self._builder.template.fill("action", action=action)))
+
+    def since(self, length: int) -> tuple[Part, ...]:
+        """Returns the parts that came after the first `length`."""
+        return self._history.since(length)
+
+    def question(self, legal: LegalActions | None = None) -> Prompt:
+        """Returns the prompt that asks for the next action.
+
+        Args:
+            legal: The legal actions; needed only where the options ask for them.
+        """
+        template, options = self._builder.template, self._builder.options
+        text = ""
+        if options.legal_actions and legal is not None:
+            text = template.fill("legal_actions", legal_actions=describe_actions(legal))
+        name = "question_with_reasoning" if options.reasoning else "question"
+        return self._history.ask((TextPart(text + template.fill(name)),))

@@ -1,0 +1,90 @@
+"""Parts: the texts and images that a prompt is made of, each known by its hash.
+
+A part is immutable and encoded once; whoever needs it again (the next step, the next
+episode, the run store) passes the same object or its hash.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from icil.tasks import Observation
+
+HASH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A text, as it stands in the prompt."""
+
+    text: str
+    hash: bytes = field(init=False, compare=False, repr=False)
+    """BLAKE2b of kind and content, 16 bytes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hash", _hash(b"t", self.text.encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image, encoded as PNG."""
+
+    png: bytes = field(repr=False)
+    width: int
+    """In pixels."""
+    height: int
+    """In pixels."""
+    hash: bytes = field(init=False, compare=False, repr=False)
+    """BLAKE2b of kind and content, 16 bytes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hash", _hash(b"i", self.png))
+
+
+Part = TextPart | ImagePart
+
+
+def encode_image(pixels: NDArray[np.uint8]) -> ImagePart:
+    """Encodes pixels of shape (height, width, 3) as PNG; equal pixels give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
+    height, width = pixels.shape[:2]
+    return ImagePart(buffer.getvalue(), width, height)
+
+
+def observation_part(observation: Observation) -> Part:
+    """Returns what a prompt shows of an observation: its image if it has one, else its text."""
+    if observation.image is not None:
+        return encode_image(observation.image)
+    return TextPart(observation.text or "")
+
+
+def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Joins texts that follow each other, so that they are one part each."""
+    merged: list[Part] = []
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, TextPart):
+            texts.append(part.text)
+            continue
+        if texts:
+            merged.append(TextPart("".join(texts)))
+            texts = []
+        merged.append(part)
+    if texts:
+        merged.append(TextPart("".join(texts)))
+    return tuple(merged)
+
+
+def combined_hash(hashes: Iterable[bytes]) -> bytes:
+    """Returns the hash of a sequence of parts, from theirs."""
+    return hashlib.blake2b(b"".join(hashes), digest_size=HASH_BYTES).digest()
+
+
+def _hash(kind: bytes, content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=HASH_BYTES, person=kind).digest()

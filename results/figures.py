@@ -1,0 +1,113 @@
+"""Pictures of a leaderboard."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icil.results.leaderboard import Leaderboard, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 3
+_WIDTH, _HEIGHT = 4.2, 3.1
+"""Of a panel, in inches."""
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Told apart by the colour-blind (Okabe and Ito 2008)."""
+_MARKERS = "osD^vPX"
+_EXPERT, _RANDOM = "#3a7d34", "#8a8a8a"
+
+
+def draw_scores(leaderboard: Leaderboard) -> "Figure":
+    """Draws the score against the number of demonstrations.
+
+    A panel for each task and format, a line with its 95 % band for each agent and selector,
+    and the expert's and the random player's means on the same openings as level lines. The
+    axis has 0, then powers of two, evenly spaced.
+    """
+    from matplotlib.figure import Figure
+
+    panels: dict[tuple[str, str], list[Row]] = {}
+    for row in leaderboard.rows:
+        panels.setdefault((row.task, row.format), []).append(row)
+    series = sorted({_series(row) for row in leaderboard.rows if row.selector})
+    styles = {
+        name: (_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
+        for i, name in enumerate(series)
+    }
+    columns = min(_COLUMNS, max(1, len(panels)))
+    lines = -(-max(1, len(panels)) // columns)
+    figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * lines + 0.5), layout="constrained")
+    for index, ((task, format), rows) in enumerate(panels.items()):
+        axes = figure.add_subplot(lines, columns, index + 1)
+        axes.set_title(f"{task} · {format}", fontsize=10)
+        _panel(axes, rows, styles)
+        if index % columns == 0:
+            axes.set_ylabel("mean return")
+        axes.set_xlabel("demonstrations")
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=min(6, len(handles)),
+            frameon=False,
+        )
+    return figure
+
+
+def save_scores(leaderboard: Leaderboard, path: Path) -> None:
+    """Writes `draw_scores` as a PNG file, 150 dots an inch.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draw_scores(leaderboard).savefig(path, dpi=150, metadata={"Software": None})
+
+
+def _series(row: Row) -> str:
+    return row.agent if row.selector == "random" else f"{row.agent}, {row.selector}"
+
+
+def _panel(axes: "Axes", rows: Sequence[Row], styles: dict[str, tuple[str, str]]) -> None:
+    scored = [(row, row.score_mean) for row in rows if row.score_mean is not None]
+    numbers = sorted({row.demonstrations for row, _ in scored if row.selector}) or [0]
+    _level(axes, [row.expert_mean for row, _ in scored], "expert", _EXPERT, "--")
+    _level(axes, [row.random_mean for row, _ in scored], "random", _RANDOM, ":")
+    for name, (color, marker) in styles.items():
+        mine = sorted(
+            ((row, mean) for row, mean in scored if row.selector and _series(row) == name),
+            key=lambda found: found[0].demonstrations,
+        )
+        if not mine:
+            continue
+        x = [_position(row.demonstrations) for row, _ in mine]
+        means = [mean for _, mean in mine]
+        axes.plot(x, means, color=color, marker=marker, markersize=4, linewidth=1.5, label=name)
+        low = [mean if row.score_ci_low is None else row.score_ci_low for row, mean in mine]
+        high = [mean if row.score_ci_high is None else row.score_ci_high for row, mean in mine]
+        axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.set_xticks([_position(n) for n in numbers], [str(n) for n in numbers])
+    axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _level(axes: "Axes", means: Sequence[float | None], label: str, color: str, style: str) -> None:
+    known = [mean for mean in means if mean is not None]
+    if known:
+        axes.axhline(known[0], color=color, linestyle=style, linewidth=1.3, label=label)
+
+
+def _position(demonstrations: int) -> float:
+    """Returns the place on the axis: 0 at −1, then the logarithm to base two."""
+    from math import log2
+
+    return -1.0 if demonstrations == 0 else log2(demonstrations)

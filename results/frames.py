@@ -1,0 +1,76 @@
+"""A run's records as pandas data frames."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icil.results.store import FILE_NAME, RunStore
+from icil.tasks.errors import RunFolderError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EPISODES = """
+SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector, c.demonstrations,
+       c.context_tokens, c.asked, e.id AS episode, e.opening, e.status, e.score, e.message,
+       e.left_out,
+       COUNT(s.step) AS steps,
+       COALESCE(SUM(s.status = 'invalid'), 0) AS invalid,
+       COALESCE(SUM(s.status = 'illegal'), 0) AS illegal,
+       COALESCE(SUM(s.status = 'empty'), 0) AS empty,
+       SUM(s.agrees) AS agreed,
+       COUNT(s.agrees) AS agreement_known,
+       COALESCE(SUM(s.input_tokens), 0) AS input_tokens,
+       COALESCE(SUM(s.cached_input_tokens), 0) AS cached_input_tokens,
+       COALESCE(SUM(s.output_tokens), 0) AS output_tokens,
+       COALESCE(SUM(s.cost_usd), 0.0) AS cost_usd,
+       COUNT(s.step) - COUNT(s.cost_usd) AS unpriced
+FROM cells c
+JOIN episodes e ON e.cell = c.id
+LEFT JOIN steps s ON s.episode = e.id
+GROUP BY e.id
+ORDER BY c.id, e.opening
+"""
+
+_LATENCIES = """
+SELECT e.cell, s.latency_s
+FROM steps s JOIN episodes e ON e.id = s.episode
+WHERE s.latency_s IS NOT NULL
+ORDER BY e.cell, s.latency_s
+"""
+
+
+def open_run(folder: Path) -> RunStore:
+    """Opens a run folder for reading.
+
+    Raises:
+        RunFolderError: There is no run in it.
+        StoreError: Its store is damaged.
+    """
+    if not (folder / FILE_NAME).exists():
+        raise RunFolderError(f"{folder} holds no run: there is no {FILE_NAME} in it")
+    return RunStore(folder / FILE_NAME, readonly=True)
+
+
+def episodes_frame(store: RunStore) -> "pd.DataFrame":
+    """Returns a row for each episode, sorted by cell and opening.
+
+    Columns: those that name the cell (`cell`, `cell_hash`, `task`, `format`, `agent`,
+    `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
+    `score` (NaN unless done), `message`, `left_out`, `steps`, the counts of steps `invalid`,
+    `illegal` and `empty`, of steps that `agreed` with the expert among those where
+    `agreement_known`, `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of
+    the steps with a known price, and `unpriced`, the count of the others.
+    """
+    return _frame(store, _EPISODES)
+
+
+def latencies_frame(store: RunStore) -> "pd.DataFrame":
+    """Returns a row for each call of a model: its `cell` and `latency_s`, in seconds."""
+    return _frame(store, _LATENCIES)
+
+
+def _frame(store: RunStore, query: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    columns, rows = store.rows(query)
+    return pd.DataFrame.from_records(rows, columns=columns)

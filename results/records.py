@@ -1,0 +1,96 @@
+"""What a run leaves behind, as values: cells, episodes, steps, and what a reply cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from icil.tasks import ActionStatus
+
+EpisodeStatus = Literal["running", "done", "error", "overlong"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRecord:
+    """One point of a sweep."""
+
+    hash: str
+    """Of everything that decides the cell's episodes, 16 hexadecimal digits."""
+    task: str
+    format: str
+    """Empty where the agent looks at no observation."""
+    agent: str
+    selector: str
+    """Empty where the agent is shown no demonstrations."""
+    demonstrations: int
+    context_tokens: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    asked: bool = True
+    """False for the reference players of an experiment that did not ask for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one reply cost. Tokens as the provider counts them."""
+
+    input_tokens: int = 0
+    """All of them, cached ones included."""
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    """Reasoning included."""
+    reasoning_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None where the price is not known."""
+    latency_s: float | None = None
+    """From sending the request to the whole reply; None where no model was called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the agent said at one step, and what was made of it."""
+
+    shown: tuple[bytes, ...] = ()
+    """Hashes of the parts that were new in the prompt, without the question."""
+    question: tuple[bytes, ...] = ()
+    prompt: bytes | None = None
+    reply: str
+    status: ActionStatus
+    reason: str | None = None
+    action: str
+    """What is played."""
+    agrees: bool | None = None
+    """Whether the reply is the expert's action here; None where that is not known."""
+    usage: Usage = Usage()
+    model: str | None = None
+    finish: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What the world answered to an action."""
+
+    reward: float
+    outcome: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """A step as it is found in the store."""
+
+    step: int
+    reply: str
+    status: ActionStatus
+    reason: str | None
+    action: str
+    played: Played | None
+    """None when the run ended before the world had answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeRecord:
+    """An episode as it is found in the store, or just begun."""
+
+    id: int
+    status: EpisodeStatus
+    steps: tuple[StepRecord, ...] = ()

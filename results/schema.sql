@@ -1,0 +1,74 @@
+-- The run store, layout 1. One SQLite file a run.
+--
+-- Texts and images stand once each in `parts`, under their hash; a list of hashes (16 bytes
+-- each, one after the other) is a blob. The request of a step is: the parts of the episode's
+-- prefix, the `shown` parts of the episode's steps up to this one, and this step's `question`.
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL              -- JSON
+) WITHOUT ROWID;
+
+CREATE TABLE cells (
+    id INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,       -- of everything that decides the cell's episodes
+    task TEXT NOT NULL,
+    format TEXT NOT NULL,            -- '' where the agent looks at no observation
+    agent TEXT NOT NULL,
+    selector TEXT NOT NULL,          -- '' where the agent is shown no demonstrations
+    demonstrations INTEGER NOT NULL,
+    context_tokens INTEGER,
+    options TEXT NOT NULL,           -- JSON
+    asked INTEGER NOT NULL           -- 0 for reference players that nobody asked for
+);
+
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY,
+    cell INTEGER NOT NULL REFERENCES cells (id),
+    opening INTEGER NOT NULL,        -- its index in the evaluation split
+    status TEXT NOT NULL CHECK (status IN ('running', 'done', 'error', 'overlong')),
+    score REAL,                      -- the return; set when done
+    message TEXT,                    -- why it is in error or overlong
+    prefix BLOB,                     -- set once a prompt was made
+    demonstrations TEXT NOT NULL,    -- JSON: the ids, in the order shown
+    reasons TEXT NOT NULL,           -- JSON: why each was chosen
+    left_out INTEGER NOT NULL,       -- demonstrations not offered, for they show the opening
+    UNIQUE (cell, opening)
+);
+
+CREATE TABLE steps (
+    episode INTEGER NOT NULL REFERENCES episodes (id),
+    step INTEGER NOT NULL,
+    shown BLOB NOT NULL,             -- what the model saw that was new at this step
+    question BLOB NOT NULL,
+    prompt BLOB,                     -- the hash of the whole prompt
+    reply TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'invalid', 'illegal')),
+    reason TEXT,
+    action TEXT NOT NULL,            -- what was played; not the reply's where status is not ok
+    agrees INTEGER,                  -- whether the reply is the expert's action; NULL: not known
+    reward REAL,                     -- NULL until the world is known to have answered
+    outcome TEXT,                    -- JSON
+    input_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_usd REAL,                   -- NULL where the price is unknown
+    latency_s REAL,                  -- NULL where no model was called
+    model TEXT,                      -- the name that answered
+    finish TEXT,                     -- why the model stopped
+    parameters TEXT,                 -- JSON: what was sent beside the prompt
+    PRIMARY KEY (episode, step)
+) WITHOUT ROWID;
+
+CREATE TABLE prefixes (
+    hash BLOB PRIMARY KEY,
+    parts BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE parts (
+    hash BLOB NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'png')),
+    content BLOB NOT NULL
+);

@@ -1,0 +1,407 @@
+"""The run store: one SQLite file that only one process writes, a transaction a step.
+
+A reply is on disk before its action is played; what the world answered is written with the
+next reply, or with the end of the episode. Whatever moment a process dies at, the file
+holds whole steps. The layout stands in `schema.sql`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from icil.results.records import (
+    Answer,
+    CellRecord,
+    EpisodeRecord,
+    EpisodeStatus,
+    Played,
+    StepRecord,
+)
+from icil.tasks.errors import RunFolderError, StoreError
+
+LAYOUT = 1
+FILE_NAME = "run.sqlite"
+_HASH_BYTES = 16
+
+StoredPart = tuple[bytes, Literal["text", "png"], bytes]
+"""Hash, kind, content."""
+
+
+class RunStore:
+    """A run's file. Not thread-safe: one thread at a time.
+
+    Args:
+        path: The file, which exists.
+        readonly: Whether this process only reads.
+
+    Raises:
+        StoreError: It is no store, is damaged, or is of a newer layout.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        with self._guard():
+            self._db = _connect(path, readonly=readonly)
+            try:
+                self._check()
+            except BaseException:
+                self._db.close()
+                raise
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, Any], cells: Iterable[CellRecord]) -> "RunStore":
+        """Makes a new store, whole or not at all, and opens it.
+
+        Args:
+            path: Where; there is no file yet.
+            meta: What describes the run; JSON.
+            cells: All the run's cells.
+
+        Raises:
+            StoreError: It cannot be written.
+            RunFolderError: There is a file.
+        """
+        if path.exists():
+            raise RunFolderError(f"{path} exists already")
+        making = path.with_name(path.name + ".new")
+        try:
+            making.unlink(missing_ok=True)
+            with closing(sqlite3.connect(making)) as db, db:
+                db.executescript(files("icil.results").joinpath("schema.sql").read_text("utf-8"))
+                rows = {"layout": LAYOUT, **meta}
+                db.executemany(
+                    "INSERT INTO meta VALUES (?, ?)", [(k, _json(v)) for k, v in rows.items()]
+                )
+                db.executemany(_INSERT_CELL, [_cell_row(cell) for cell in cells])
+            making.rename(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"cannot make {path}: {error}") from error
+        return cls(path)
+
+    def close(self) -> None:
+        """Closes the file; everything is in it already."""
+        self._db.close()
+
+    def meta(self) -> dict[str, Any]:
+        """Returns what describes the run."""
+        with self._guard():
+            rows = self._db.execute("SELECT key, value FROM meta").fetchall()
+        return {key: json.loads(value) for key, value in rows}
+
+    def cells(self) -> dict[str, int]:
+        """Returns the hashes of all cells with their numbers in this file."""
+        with self._guard():
+            return dict(self._db.execute("SELECT hash, id FROM cells").fetchall())
+
+    def ended(self, cell: int) -> set[int]:
+        """Returns the openings of a cell whose episodes are done or overlong."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT opening FROM episodes WHERE cell = ? AND status IN ('done', 'overlong')",
+                (cell,),
+            )
+            return {opening for (opening,) in rows}
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many episodes there are of each status."""
+        with self._guard():
+            return dict(
+                self._db.execute("SELECT status, COUNT(*) FROM episodes GROUP BY status").fetchall()
+            )
+
+    def begin_episode(
+        self,
+        cell: int,
+        opening: int,
+        *,
+        demonstrations: Iterable[str] = (),
+        reasons: Iterable[str] = (),
+        left_out: int = 0,
+        restart: bool = False,
+    ) -> EpisodeRecord:
+        """Begins an episode, or goes on with one that was begun.
+
+        Args:
+            cell: The cell's number.
+            opening: The opening's index.
+            demonstrations: The ids of those shown.
+            reasons: Why each was chosen.
+            left_out: How many were not offered, for they show the opening.
+            restart: Whether steps already stored are to be forgotten (agents that cannot go
+                on in the middle).
+        """
+        with self._transaction() as db:
+            found = db.execute(
+                "SELECT id, status FROM episodes WHERE cell = ? AND opening = ?", (cell, opening)
+            ).fetchone()
+            if found is None:
+                row = (cell, opening, _json(list(demonstrations)), _json(list(reasons)), left_out)
+                number = db.execute(
+                    "INSERT INTO episodes (cell, opening, status, demonstrations, reasons, "
+                    "left_out) VALUES (?, ?, 'running', ?, ?, ?)",
+                    row,
+                ).lastrowid
+                assert number is not None
+                return EpisodeRecord(id=number, status="running")
+            number, status = found
+            db.execute(
+                "UPDATE episodes SET status = 'running', message = NULL WHERE id = ?", (number,)
+            )
+            if restart:
+                db.execute("DELETE FROM steps WHERE episode = ?", (number,))
+            steps = tuple(_steps(db, number))
+        return EpisodeRecord(id=number, status=status, steps=steps)
+
+    def set_prefix(
+        self,
+        episode: int,
+        prefix: bytes,
+        hashes: tuple[bytes, ...],
+        parts: Callable[[], Iterable[StoredPart]],
+    ) -> None:
+        """Records the prefix of an episode's prompts.
+
+        Args:
+            episode: The episode's number.
+            prefix: The prefix's hash.
+            hashes: Those of its parts.
+            parts: Returns the parts; called only if the prefix is new here.
+        """
+        with self._transaction() as db:
+            row = (prefix, b"".join(hashes))
+            if db.execute("INSERT OR IGNORE INTO prefixes VALUES (?, ?)", row).rowcount:
+                db.executemany(_INSERT_PART, parts())
+            db.execute("UPDATE episodes SET prefix = ? WHERE id = ?", (prefix, episode))
+
+    def add_step(
+        self,
+        episode: int,
+        step: int,
+        answer: Answer,
+        parts: Iterable[StoredPart] = (),
+        previous: Played | None = None,
+    ) -> None:
+        """Writes a reply before its action is played.
+
+        Args:
+            episode: The episode's number.
+            step: The step's, from 0.
+            answer: The reply and what was made of it.
+            parts: The parts that are new in this step's prompt, the question's included.
+            previous: What the world answered to the step before.
+        """
+        usage = answer.usage
+        row = (
+            episode,
+            step,
+            b"".join(answer.shown),
+            b"".join(answer.question),
+            answer.prompt,
+            answer.reply,
+            answer.status,
+            answer.reason,
+            answer.action,
+            answer.agrees,
+            usage.input_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.output_tokens,
+            usage.reasoning_tokens,
+            usage.cost_usd,
+            usage.latency_s,
+            answer.model,
+            answer.finish,
+            None if answer.parameters is None else _json(answer.parameters),
+        )
+        with self._transaction() as db:
+            db.executemany(_INSERT_PART, parts)
+            if previous is not None:
+                _set_played(db, episode, step - 1, previous)
+            db.execute(_INSERT_STEP, row)
+
+    def end_episode(
+        self,
+        episode: int,
+        status: EpisodeStatus,
+        *,
+        score: float | None = None,
+        message: str | None = None,
+        last: tuple[int, Played] | None = None,
+    ) -> None:
+        """Writes how an episode ended.
+
+        Args:
+            episode: The episode's number.
+            status: How.
+            score: The return, if it is done.
+            message: Why, if it is in error or overlong.
+            last: The last step that was played, and what the world answered.
+        """
+        with self._transaction() as db:
+            if last is not None:
+                _set_played(db, episode, *last)
+            db.execute(
+                "UPDATE episodes SET status = ?, score = ?, message = ? WHERE id = ?",
+                (status, score, message, episode),
+            )
+
+    def part(self, hash: bytes) -> tuple[str, bytes]:
+        """Returns the kind and content of a part.
+
+        Raises:
+            StoreError: There is no such part.
+        """
+        with self._guard():
+            row = self._db.execute(
+                "SELECT kind, content FROM parts WHERE hash = ?", (hash,)
+            ).fetchone()
+        if row is None:
+            raise StoreError(f"{self.path} holds no part {hash.hex()}")
+        return row[0], row[1]
+
+    def request(self, episode: int, step: int) -> tuple[bytes, ...]:
+        """Returns the hashes of all the parts of a step's request, in their order.
+
+        Raises:
+            StoreError: There is no such step.
+        """
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT shown, question FROM steps WHERE episode = ? AND step <= ? ORDER BY step",
+                (episode, step),
+            ).fetchall()
+            if len(rows) != step + 1:
+                raise StoreError(f"{self.path} holds no step {step} of episode {episode}")
+            prefix = self._db.execute(
+                "SELECT p.parts FROM episodes e JOIN prefixes p ON p.hash = e.prefix "
+                "WHERE e.id = ?",
+                (episode,),
+            ).fetchone()
+        whole = (prefix[0] if prefix else b"") + b"".join(row[0] for row in rows) + rows[-1][1]
+        return tuple(whole[i : i + _HASH_BYTES] for i in range(0, len(whole), _HASH_BYTES))
+
+    def rows(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Returns the column names and rows of a reading query."""
+        with self._guard():
+            cursor = self._db.execute(query)
+            return [column[0] for column in cursor.description], cursor.fetchall()
+
+    def _check(self) -> None:
+        problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(problem)
+        tables = self._db.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchall()
+        if not tables:
+            raise StoreError(f"{self.path} is not the store of a run; it was left as it is")
+        layout = self.meta().get("layout")
+        if layout != LAYOUT:
+            raise StoreError(
+                f"{self.path} has layout {layout}; this version of icil reads layout {LAYOUT}"
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(_explain(self.path, error)) from error
+
+
+_INSERT_CELL = (
+    "INSERT INTO cells (hash, task, format, agent, selector, demonstrations, context_tokens, "
+    "options, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_PART = "INSERT OR IGNORE INTO parts VALUES (?, ?, ?)"
+_INSERT_STEP = (
+    "INSERT INTO steps (episode, step, shown, question, prompt, reply, status, reason, action, "
+    "agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
+    "cost_usd, latency_s, model, finish, parameters) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    if not path.is_file():
+        raise StoreError(f"no run store at {path}")
+    if path.stat().st_size == 0:
+        raise StoreError(f"{path} is empty: it was truncated; it was left as it is")
+    mode = "ro" if readonly else "rw"
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    if not readonly:
+        db.execute("PRAGMA journal_mode = WAL")
+        # A killed process loses nothing; only a power cut can take the last few steps.
+        db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def _explain(path: Path, error: sqlite3.Error) -> str:
+    text = str(error)
+    if "full" in text:
+        return f"{path}: the disk is full; free some space, then the same command goes on"
+    if "not a database" in text:
+        return f"{path} is not an SQLite file; it was left as it is"
+    if isinstance(error, sqlite3.OperationalError):
+        return f"{path}: {text}"
+    return f"{path} is damaged ({text}); it was left as it is: restore it from a copy"
+
+
+def _set_played(db: sqlite3.Connection, episode: int, step: int, played: Played) -> None:
+    outcome = None if played.outcome is None else _json(played.outcome)
+    db.execute(
+        "UPDATE steps SET reward = ?, outcome = ? WHERE episode = ? AND step = ?",
+        (played.reward, outcome, episode, step),
+    )
+
+
+def _steps(db: sqlite3.Connection, episode: int) -> Iterator[StepRecord]:
+    rows = db.execute(
+        "SELECT step, reply, status, reason, action, reward, outcome FROM steps "
+        "WHERE episode = ? ORDER BY step",
+        (episode,),
+    )
+    for step, reply, status, reason, action, reward, outcome in rows:
+        played = None
+        if reward is not None:
+            played = Played(reward=reward, outcome=json.loads(outcome) if outcome else None)
+        yield StepRecord(
+            step=step, reply=reply, status=status, reason=reason, action=action, played=played
+        )
+
+
+def _cell_row(cell: CellRecord) -> tuple[Any, ...]:
+    return (
+        cell.hash,
+        cell.task,
+        cell.format,
+        cell.agent,
+        cell.selector,
+        cell.demonstrations,
+        cell.context_tokens,
+        _json(cell.options),
+        int(cell.asked),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
