@@ -118,7 +118,7 @@ setup: system
 	fi
 	echo "installing into $(VENV) (minutes, the first time)"
 	$(PIP) install --quiet --constraint constraints.txt setuptools
-	$(PIP) install --quiet --constraint constraints.txt --no-build-isolation \
+	$(PIP) install --quiet --constraint constraints.txt --use-pep517 --no-build-isolation \
 	    --config-settings editable_mode=strict --editable '.[dev]'
 	echo "$$state" >$(STAMP)
 
@@ -147,7 +147,7 @@ constraints:
 	"$$python" -m venv "$$made/venv"
 	pip() { "$$made/venv/bin/python" -m pip --disable-pip-version-check "$$@"; }
 	pip install --quiet 'setuptools>=77'
-	pip install --quiet --upgrade --no-build-isolation '.[dev]'
+	pip install --quiet --use-pep517 --no-build-isolation '.[dev]'
 	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
 	pip freeze --all --exclude icil --exclude pip |
 	    sed -n '/^[A-Za-z0-9._-]*==/p' | LC_ALL=C sort -f -t= -k1,1 >>"$$made/constraints.txt"

@@ -43,11 +43,13 @@ def info(pool: str) -> None:
     from rich.table import Table
 
     from icil.harness.cli.tables import make_console
-    from icil.tasks import names
+    from icil.tasks import UnknownNameError, names
     from icil.tasks.pools import read_card, shipped_pool
 
     folder = Path(pool)
-    if not folder.exists() and pool in names():
+    if not folder.exists():
+        if pool not in names():
+            raise UnknownNameError("pool or task", pool, names())
         folder = shipped_pool(pool)
     card = read_card(folder)
     table = Table(show_header=False)

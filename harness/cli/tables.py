@@ -2,35 +2,51 @@
 
 from itertools import groupby
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from icil.results import Leaderboard, Row
 
-_NARROWEST = 110
+_NARROWEST = 100
 """Columns to assume where the output is no terminal, so that no figure is cut."""
+
+_HEADINGS = (
+    "rank",
+    "agent",
+    "selector",
+    "demos",
+    "played",
+    r"score \[95 %]",
+    "normalised",
+    "wrong",
+    "errors",
+)
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """Returns a console on standard output or standard error."""
     console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(
-            stderr=stderr, highlight=False, width=max(_NARROWEST, console.width), soft_wrap=False
-        )
-    return console
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, highlight=False, width=max(_NARROWEST, console.width))
 
 
 def print_leaderboard(leaderboard: Leaderboard, console: Console) -> None:
     """Prints a table for each task and format."""
     for (task, format), rows in groupby(leaderboard.rows, key=lambda r: (r.task, r.format)):
-        table = Table(title=f"{task} · {format}", title_justify="left", title_style="bold")
-        for name in ("rank", "agent", "selector", "demos", "episodes"):
-            table.add_column(name, justify="left" if name in ("agent", "selector") else "right")
-        for name in ("score [95 %]", "normalised [95 %]", "wrong replies", "errors"):
-            table.add_column(name, justify="right")
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in _HEADINGS:
+            left = name in ("agent", "selector")
+            table.add_column(
+                name,
+                justify="left" if left else "right",
+                overflow="fold" if left else "ellipsis",
+                no_wrap=not left,
+            )
         for row in rows:
             table.add_row(*_cells(row))
+        console.print(f"[bold]{task} · {format}[/bold]")
         console.print(table)
 
 
@@ -41,18 +57,19 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.selector,
         str(row.demonstrations) if row.selector else "",
         str(row.episodes),
-        _estimate(row.score_mean, row.score_ci_low, row.score_ci_high),
-        _estimate(row.normalized_mean, row.normalized_ci_low, row.normalized_ci_high),
+        _score(row),
+        "–" if row.normalized_mean is None else f"{row.normalized_mean:.3f}",
         _wrong(row),
         f"[red]{row.errors}[/red]" if row.errors else "0",
     )
 
 
-def _estimate(mean: float | None, low: float | None, high: float | None) -> str:
-    if mean is None:
+def _score(row: Row) -> str:
+    if row.score_mean is None:
         return "–"
-    bounds = "" if low is None or high is None else rf" \[{low:.2f}, {high:.2f}]"
-    return f"{mean:.3f}{bounds}"
+    if row.score_ci_low is None or row.score_ci_high is None:
+        return f"{row.score_mean:.3f}"
+    return rf"{row.score_mean:.3f} \[{row.score_ci_low:.2f}, {row.score_ci_high:.2f}]"
 
 
 def _wrong(row: Row) -> str:
