@@ -146,8 +146,10 @@ constraints:
 	trap 'rm -rf "$$made"' EXIT
 	"$$python" -m venv "$$made/venv"
 	pip() { "$$made/venv/bin/python" -m pip --disable-pip-version-check "$$@"; }
+	mkdir "$$made/source"
+	cp -R pyproject.toml README.md LICENSE $(PACKAGES) "$$made/source"
 	pip install --quiet 'setuptools>=77'
-	pip install --quiet --use-pep517 --no-build-isolation '.[dev]'
+	pip install --quiet --use-pep517 --no-build-isolation "$$made/source[dev]"
 	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
 	pip freeze --all --exclude icil --exclude pip |
 	    sed -n '/^[A-Za-z0-9._-]*==/p' | LC_ALL=C sort -f -t= -k1,1 >>"$$made/constraints.txt"

@@ -261,7 +261,11 @@ class Episode:
         desk, builder = self._desk, self._desk.builder(self._cell)
         prefix: Prefix = await asyncio.to_thread(builder.prefix, self._selection)
         self._tail = builder.tail(prefix)
-        await asyncio.to_thread(self._count, prefix.parts)
+        self._images = prefix.images
+        if self._cell.agent.capabilities.context_tokens is not None:
+            self._tokens = await asyncio.to_thread(
+                lambda: sum(map(self._cell.agent.tokens, prefix.parts))
+            )
         hashes = tuple(part.hash for part in prefix.parts)
         await desk.write(
             lambda: desk.store.set_prefix(

@@ -6,8 +6,7 @@ writes the store; rendering a prefix and slow experts have threads of their own.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, open_folder
 from icil.harness.plan import Cell, Plan, Start, make_plan
+from icil.harness.writer import StoreWriter
 from icil.prompt_builders import PromptBuilder
 from icil.results import (
     EpisodeStatus,
@@ -100,11 +100,7 @@ async def run_plan(
 ) -> RunSummary:
     """Plays a plan that was made already; otherwise as `run_async`."""
     with open_folder(folder, plan) as store:
-        writer = ThreadPoolExecutor(1, thread_name_prefix="store")
-        try:
-            await _play(plan, store, writer, concurrency, progress or _Silence())
-        finally:
-            writer.shutdown()
+        await _play(plan, store, concurrency, progress or _Silence())
         leaderboard = make_leaderboard(store)
         counts = store.counts()
     _write_results(leaderboard, folder)
@@ -126,14 +122,8 @@ def _write_results(leaderboard: Leaderboard, folder: Path) -> None:
         raise StoreError(f"cannot write the results into {folder}: {error}") from error
 
 
-async def _play(
-    plan: Plan, store: RunStore, writer: ThreadPoolExecutor, concurrency: int, progress: Progress
-) -> None:
-    loop = asyncio.get_running_loop()
-
-    async def write(function: Callable[[], Any]) -> Any:
-        return await loop.run_in_executor(writer, function)
-
+async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progress) -> None:
+    write = StoreWriter(store)
     desk = Desk(
         seed=plan.experiment.seed,
         store=store,
@@ -162,6 +152,8 @@ async def _play(
     except BaseExceptionGroup as errors:
         # One fault stops all workers; the first is the cause, the others follow from it.
         raise errors.exceptions[0] from None
+    finally:
+        await write.close()
 
 
 def _missing(plan: Plan, store: RunStore, progress: Progress) -> Iterator[tuple[Cell, int, Start]]:

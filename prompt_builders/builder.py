@@ -5,15 +5,19 @@ pool at most once; a prefix is a list of those parts.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from icil.prompt_builders.parts import Part, TextPart, merge_text, observation_part
+from icil.prompt_builders.parts import Part, TextPart, encode_image, merge_text
 from icil.prompt_builders.prompt import History, Prefix, Prompt
 from icil.prompt_builders.selectors.selector import Selection
 from icil.prompt_builders.template import Template
 from icil.tasks import Demonstration, LegalActions, Observation, Task, render
 from icil.tasks.actions import describe_actions
+
+
+_EMPTY = TextPart("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class PromptBuilder:
     template: Template
     options: PromptOptions = PromptOptions()
     _bodies: dict[str, tuple[Part, ...]] = field(default_factory=dict, repr=False)
+    _frames: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def prefix(self, selection: Selection) -> Prefix:
@@ -62,14 +67,23 @@ class PromptBuilder:
 
     def observation(self, observation: Observation) -> tuple[Part, ...]:
         """Returns an observation as it stands in a prompt."""
-        before, after = self.template.around("observation", "observation")
-        return merge_text([TextPart(before), observation_part(observation), TextPart(after)])
+        before, after = self._around
+        if observation.image is None:
+            return (TextPart(f"{before}{observation.text}{after}"),)
+        image = encode_image(observation.image)
+        return tuple(part for part in (TextPart(before), image, TextPart(after)) if part != _EMPTY)
+
+    @cached_property
+    def _around(self) -> tuple[str, str]:
+        return self.template.around("observation", "observation")
 
     def _demonstration(self, demonstration: Demonstration, number: int) -> tuple[Part, ...]:
-        number_text = str(number)
-        start = TextPart(self.template.fill("demonstration_start", number=number_text))
-        end = TextPart(self.template.fill("demonstration_end", number=number_text))
-        return (start, *self._body(demonstration), end)
+        if number not in self._frames:
+            start = self.template.fill("demonstration_start", number=str(number))
+            end = self.template.fill("demonstration_end", number=str(number))
+            self._frames[number] = (TextPart(start), TextPart(end))
+        before, after = self._frames[number]
+        return (before, *self._body(demonstration), after)
 
     def _body(self, demonstration: Demonstration) -> tuple[Part, ...]:
         with self._lock:

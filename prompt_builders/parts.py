@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from icil.tasks import Observation
-
 HASH_BYTES = 16
 
 
@@ -55,13 +53,6 @@ def encode_image(pixels: NDArray[np.uint8]) -> ImagePart:
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
     height, width = pixels.shape[:2]
     return ImagePart(buffer.getvalue(), width, height)
-
-
-def observation_part(observation: Observation) -> Part:
-    """Returns what a prompt shows of an observation: its image if it has one, else its text."""
-    if observation.image is not None:
-        return encode_image(observation.image)
-    return TextPart(observation.text or "")
 
 
 def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:

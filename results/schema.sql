@@ -31,7 +31,7 @@ CREATE TABLE episodes (
     message TEXT,                    -- why it is in error or overlong
     prefix BLOB,                     -- set once a prompt was made
     demonstrations TEXT NOT NULL,    -- JSON: the ids, in the order shown
-    reasons TEXT NOT NULL,           -- JSON: why each was chosen
+    reasons TEXT NOT NULL,           -- JSON: why each was chosen; one text if all alike
     left_out INTEGER NOT NULL,       -- demonstrations not offered, for they show the opening
     UNIQUE (cell, opening)
 );

@@ -44,6 +44,8 @@ class RunStore:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
+        self._written: set[bytes] = set()
+        """Hashes of prefix parts known to be in the file."""
         with self._guard():
             self._db = _connect(path, readonly=readonly)
             try:
@@ -139,7 +141,7 @@ class RunStore:
                 "SELECT id, status FROM episodes WHERE cell = ? AND opening = ?", (cell, opening)
             ).fetchone()
             if found is None:
-                row = (cell, opening, _json(list(demonstrations)), _json(list(reasons)), left_out)
+                row = (cell, opening, _json(list(demonstrations)), _reasons(reasons), left_out)
                 number = db.execute(
                     "INSERT INTO episodes (cell, opening, status, demonstrations, reasons, "
                     "left_out) VALUES (?, ?, 'running', ?, ?, ?)",
@@ -174,7 +176,10 @@ class RunStore:
         with self._transaction() as db:
             row = (prefix, b"".join(hashes))
             if db.execute("INSERT OR IGNORE INTO prefixes VALUES (?, ?)", row).rowcount:
-                db.executemany(_INSERT_PART, parts())
+                # Prefixes share most of their parts: those of the pool's demonstrations.
+                fresh = [part for part in parts() if part[0] not in self._written]
+                db.executemany(_INSERT_PART, fresh)
+                self._written.update(part[0] for part in fresh)
             db.execute("UPDATE episodes SET prefix = ? WHERE id = ?", (prefix, episode))
 
     def add_step(
@@ -304,8 +309,21 @@ class RunStore:
             )
 
     @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Joins the writes made inside into one transaction: all of them, or none.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        with self._transaction():
+            yield
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._guard():
+            if self._db.in_transaction:
+                yield self._db
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -387,6 +405,12 @@ def _steps(db: sqlite3.Connection, episode: int) -> Iterator[StepRecord]:
         yield StepRecord(
             step=step, reply=reply, status=status, reason=reason, action=action, played=played
         )
+
+
+def _reasons(reasons: Iterable[str]) -> str:
+    """Returns reasons as JSON: one text where all are the same, else a list."""
+    each = list(reasons)
+    return _json(each[0] if len(set(each)) == 1 else each)
 
 
 def _cell_row(cell: CellRecord) -> tuple[Any, ...]:
