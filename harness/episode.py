@@ -71,13 +71,11 @@ class Episode:
     """
 
     def __init__(self, desk: Desk, cell: Cell, number: int, start: Start, env: Any) -> None:
-        self._desk, self._cell, self._number, self._start, self._env = (
-            desk,
-            cell,
-            number,
-            start,
-            env,
-        )
+        self._desk = desk
+        self._cell = cell
+        self._number = number
+        self._start = start
+        self._env = env
         self._task = cell.task.task
         self._selection = _NOTHING
         self._left_out = 0
@@ -119,14 +117,14 @@ class Episode:
         )
         status: EpisodeStatus = "done"
         message: str | None = None
-        await agent.begin(context)
         try:
+            await agent.begin(context)
             steps = iter(record.steps if not agent.capabilities.stateful else ())
             over = False
             while not over:
                 over = await self._step(record.id, context, next(steps, None))
         except ModelError as error:
-            status, message = "error", str(error)
+            status, message = "error", _storable(str(error))
         except _OverlongError as error:
             status, message = "overlong", str(error)
         finally:
@@ -196,8 +194,7 @@ class Episode:
 
     def _read(self, turn: Turn, reply: Reply) -> tuple[ParsedAction, str, Answer]:
         """Makes an action, and a record, of a reply."""
-        # A lone surrogate is no text that a store could hold.
-        text = reply.text.encode("utf-8", "replace").decode()
+        text = _storable(reply.text)
         parsed = self._parse(text)
         if self._start.forced:
             action = self._start.forced.steps[turn.step].action
@@ -216,8 +213,8 @@ class Episode:
             action=action,
             agrees=self._agrees(parsed, turn.step),
             usage=reply.usage,
-            model=reply.model,
-            finish=reply.finish,
+            model=None if reply.model is None else _storable(reply.model),
+            finish=None if reply.finish is None else _storable(reply.finish),
             parameters=reply.parameters,
         )
         return parsed, action, answer
@@ -249,7 +246,7 @@ class Episode:
         count = k - 1 if forced else k
         found = cell.selector.select(pool.without(showing), query, count, rng)
         allowed = pool.by_id.keys() - showing
-        if len(set(found.ids)) != count or not allowed.issuperset(found.ids):
+        if not len(found.ids) == len(set(found.ids)) == count or not allowed.issuperset(found.ids):
             raise ContractError(
                 f"selector {cell.record.selector!r} was asked for {count} different demonstrations "
                 f"of the pool and gave {len(found.ids)}: {', '.join(found.ids[:8])}"
@@ -309,6 +306,11 @@ class Episode:
 
 class _OverlongError(Exception):
     """A prompt does not fit its model; the message has the figures."""
+
+
+def _storable(text: str) -> str:
+    """Replaces lone surrogates, which are no text that a store could hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def stored(parts: Iterable[Part]) -> list[StoredPart]:

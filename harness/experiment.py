@@ -34,6 +34,8 @@ def _numbers(value: Any) -> Any:
 
 
 def _path(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("no path holds a null character")
     return Path(value) if isinstance(value, str) and value else value
 
 
@@ -127,7 +129,8 @@ def _read(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ExperimentError(f"experiment {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML lets out the last two for dates that do not exist and for deep nesting.
         raise ExperimentError(
             f"experiment {path} is not YAML: {' '.join(str(error).split())}"
         ) from error

@@ -93,6 +93,8 @@ class Plan:
     def fields(self) -> dict[str, Any]:
         """What decides the run, as JSON: the experiment with contents in place of paths."""
         found = self.experiment.model_dump(mode="json")
+        for name in ("format", "agent", "selector", "demos"):
+            found[name] = sorted(found[name])  # in another order it is the same experiment
         found["template"] = self.template.hash
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
         found["task"] = {name: t.task.version for name, t in self.tasks.items()}
@@ -306,7 +308,8 @@ def _swept(
         shown["teacher_forced"] = True
     takes = use in ("prompt", "trajectory")
     for k in experiment.demos if takes else (0,):
-        for selector in chosen if takes else ("",):
+        # With nothing to choose, the selectors would all play, and pay for, the same episodes.
+        for selector in chosen if takes and k else ("",):
             pool = task.pool.hash if task.pool and k else ""
             record = CellRecord(
                 hash="",

@@ -105,7 +105,6 @@ def fail_first(times: int, message: str = "the server answered 500") -> Fault:
 
     def fault(turn: Turn) -> ModelError | None:
         nonlocal left
-        del turn
         left -= 1
         return ModelError(message) if left >= 0 else None
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from icil.results import RunStore
-from icil.tasks.errors import StoreError
 
 Write = Callable[[], Any]
 
@@ -50,7 +49,7 @@ class StoreWriter:
                 results = await loop.run_in_executor(
                     self._thread, self._commit, [write for write, _ in batch]
                 )
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - raised again where each is awaited
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

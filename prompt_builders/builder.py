@@ -16,7 +16,6 @@ from icil.prompt_builders.template import Template
 from icil.tasks import Demonstration, LegalActions, Observation, Task, render
 from icil.tasks.actions import describe_actions
 
-
 _EMPTY = TextPart("")
 
 

@@ -11,7 +11,7 @@ byte, so that a provider's prefix cache always hits.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from icil.prompt_builders.parts import HASH_BYTES, ImagePart, Part, combined_hash
@@ -49,7 +49,7 @@ class Prompt:
     """
 
     prefix: Prefix
-    history: list[Part]
+    history: list[Part] = field(compare=False, repr=False)
     """The tail's parts; only the first `length` of them belong to this prompt."""
     length: int
     question: tuple[Part, ...]
@@ -79,7 +79,8 @@ class History:
     def __init__(self, prefix: Prefix) -> None:
         self.prefix = prefix
         self._parts: list[Part] = []
-        self._hash = hashlib.blake2b(prefix.hash, digest_size=HASH_BYTES)
+        hashes = b"".join(part.hash for part in prefix.parts)
+        self._hash = hashlib.blake2b(hashes, digest_size=HASH_BYTES)
 
     def __len__(self) -> int:
         return len(self._parts)

@@ -66,7 +66,7 @@ def load_template(path: Path = DEFAULT) -> Template:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TemplateError(f"template {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise TemplateError(f"template {path} is not YAML: {_one_line(error)}") from error
     if not isinstance(content, dict):
         raise TemplateError(f"template {path}: expected pieces by name, as in {DEFAULT.name}")

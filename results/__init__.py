@@ -16,8 +16,8 @@ from icil.results.scores import Estimate, mean_score, normalized_score
 from icil.results.store import RunStore
 
 __all__ = [
-    "COLUMNS",
     "Answer",
+    "COLUMNS",
     "CellRecord",
     "EpisodeRecord",
     "EpisodeStatus",

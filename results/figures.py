@@ -1,8 +1,8 @@
 """Pictures of a leaderboard."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from icil.results.leaderboard import Leaderboard, Row
 
@@ -17,6 +17,8 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 """Told apart by the colour-blind (Okabe and Ito 2008)."""
 _MARKERS = "osD^vPX"
 _EXPERT, _RANDOM = "#3a7d34", "#8a8a8a"
+_LEVELS = ("expert", "random")
+"""The players that are drawn as level lines."""
 
 
 def draw_scores(leaderboard: Leaderboard) -> "Figure":
@@ -31,10 +33,9 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
     panels: dict[tuple[str, str], list[Row]] = {}
     for row in leaderboard.rows:
         panels.setdefault((row.task, row.format), []).append(row)
-    series = sorted({_series(row) for row in leaderboard.rows if row.selector})
     styles = {
-        name: (_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
-        for i, name in enumerate(series)
+        series: (_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
+        for i, series in enumerate(_all_series(leaderboard.rows))
     }
     columns = min(_COLUMNS, max(1, len(panels)))
     lines = -(-max(1, len(panels)) // columns)
@@ -71,25 +72,52 @@ def save_scores(leaderboard: Leaderboard, path: Path) -> None:
     draw_scores(leaderboard).savefig(path, dpi=150, metadata={"Software": None})
 
 
-def _series(row: Row) -> str:
-    return row.agent if row.selector == "random" else f"{row.agent}, {row.selector}"
+class _Series(NamedTuple):
+    """A line of a panel."""
+
+    agent: str
+    selector: str
+
+    @property
+    def label(self) -> str:
+        plain = self.selector in ("", "random")
+        return self.agent if plain else f"{self.agent}, {self.selector}"
+
+    def shows(self, row: Row) -> bool:
+        """Whether a row is on this line; those without demonstrations are on all the agent's."""
+        return row.agent == self.agent and row.selector in ("", self.selector)
 
 
-def _panel(axes: "Axes", rows: Sequence[Row], styles: dict[str, tuple[str, str]]) -> None:
+def _all_series(rows: Sequence[Row]) -> list[_Series]:
+    selectors: dict[str, set[str]] = {}
+    for row in rows:
+        if row.agent not in _LEVELS:
+            selectors.setdefault(row.agent, set()).update({row.selector} - {""})
+    return [
+        _Series(agent, selector)
+        for agent, found in sorted(selectors.items())
+        for selector in sorted(found) or [""]
+    ]
+
+
+def _panel(axes: "Axes", rows: Sequence[Row], styles: Mapping[_Series, tuple[str, str]]) -> None:
     scored = [(row, row.score_mean) for row in rows if row.score_mean is not None]
-    numbers = sorted({row.demonstrations for row, _ in scored if row.selector}) or [0]
+    swept = {row.demonstrations for row, _ in scored if row.agent not in _LEVELS}
+    numbers = sorted(swept) or [0]
     _level(axes, [row.expert_mean for row, _ in scored], "expert", _EXPERT, "--")
     _level(axes, [row.random_mean for row, _ in scored], "random", _RANDOM, ":")
-    for name, (color, marker) in styles.items():
+    for series, (color, marker) in styles.items():
         mine = sorted(
-            ((row, mean) for row, mean in scored if row.selector and _series(row) == name),
+            ((row, mean) for row, mean in scored if series.shows(row)),
             key=lambda found: found[0].demonstrations,
         )
         if not mine:
             continue
         x = [_position(row.demonstrations) for row, _ in mine]
         means = [mean for _, mean in mine]
-        axes.plot(x, means, color=color, marker=marker, markersize=4, linewidth=1.5, label=name)
+        axes.plot(
+            x, means, color=color, marker=marker, markersize=4, linewidth=1.5, label=series.label
+        )
         low = [mean if row.score_ci_low is None else row.score_ci_low for row, mean in mine]
         high = [mean if row.score_ci_high is None else row.score_ci_high for row, mean in mine]
         axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)

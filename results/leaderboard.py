@@ -35,7 +35,7 @@ class Row:
     format: str
     agent: str
     selector: str
-    """Empty for a player that is shown no demonstrations."""
+    """Empty where no demonstrations are shown."""
     demonstrations: int
     context_tokens: int | None
     episodes: int

@@ -20,7 +20,7 @@ class CellRecord:
     """Empty where the agent looks at no observation."""
     agent: str
     selector: str
-    """Empty where the agent is shown no demonstrations."""
+    """Empty where no demonstrations are shown."""
     demonstrations: int
     context_tokens: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -15,7 +15,7 @@ CREATE TABLE cells (
     task TEXT NOT NULL,
     format TEXT NOT NULL,            -- '' where the agent looks at no observation
     agent TEXT NOT NULL,
-    selector TEXT NOT NULL,          -- '' where the agent is shown no demonstrations
+    selector TEXT NOT NULL,          -- '' where no demonstrations are shown
     demonstrations INTEGER NOT NULL,
     context_tokens INTEGER,
     options TEXT NOT NULL,           -- JSON

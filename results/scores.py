@@ -5,6 +5,7 @@ normalised score is (score − random) / (expert − random) with all three on t
 openings; its interval resamples the openings, all three together.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,21 +67,24 @@ def _normalized(scores: Floats, random: Floats, expert: Floats, axis: int = -1) 
 def _interval(
     samples: tuple[Floats, ...], statistic: Callable[..., Floats]
 ) -> tuple[float | None, float | None]:
-    from scipy.stats import bootstrap
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
     count = len(samples[0])
     if count < 2:
         return None, None
-    found = bootstrap(
-        samples,
-        statistic,
-        n_resamples=_RESAMPLES,
-        batch=_BATCH,
-        vectorized=True,
-        paired=True,
-        method="percentile",
-        rng=generator("bootstrap", count),
-    ).confidence_interval
+    with warnings.catch_warnings():
+        # It is what the check for finite bounds, below, is about.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = bootstrap(
+            samples,
+            statistic,
+            n_resamples=_RESAMPLES,
+            batch=_BATCH,
+            vectorized=True,
+            paired=True,
+            method="percentile",
+            rng=generator("bootstrap", count),
+        ).confidence_interval
     if not (np.isfinite(found.low) and np.isfinite(found.high)):
         return None, None
     return float(found.low), float(found.high)

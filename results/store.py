@@ -47,9 +47,16 @@ class RunStore:
         self._written: set[bytes] = set()
         """Hashes of prefix parts known to be in the file."""
         with self._guard():
-            self._db = _connect(path, readonly=readonly)
+            # A writer would tidy up a damaged file when it closes it; a reader changes nothing.
+            self._db = _connect(path, readonly=True)
             try:
                 self._check()
+                if not readonly:
+                    self._db.close()
+                    self._db = _connect(path, readonly=False)
+                    self._db.execute("PRAGMA journal_mode = WAL")
+                    # A killed process loses nothing; only a power cut can take the last few steps.
+                    self._db.execute("PRAGMA synchronous = NORMAL")
             except BaseException:
                 self._db.close()
                 raise
@@ -279,7 +286,7 @@ class RunStore:
                 "SELECT shown, question FROM steps WHERE episode = ? AND step <= ? ORDER BY step",
                 (episode, step),
             ).fetchall()
-            if len(rows) != step + 1:
+            if not rows or len(rows) != step + 1:
                 raise StoreError(f"{self.path} holds no step {step} of episode {episode}")
             prefix = self._db.execute(
                 "SELECT p.parts FROM episodes e JOIN prefixes p ON p.hash = e.prefix "
@@ -299,14 +306,26 @@ class RunStore:
         problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(problem)
-        tables = self._db.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchall()
-        if not tables:
+        self._check_size()
+        columns = self._db.execute("SELECT name FROM pragma_table_info('meta')").fetchall()
+        found = None
+        if {("key",), ("value",)} == set(columns):
+            found = self._db.execute("SELECT value FROM meta WHERE key = 'layout'").fetchone()
+        if found is None:
             raise StoreError(f"{self.path} is not the store of a run; it was left as it is")
-        layout = self.meta().get("layout")
-        if layout != LAYOUT:
+        if found[0] != _json(LAYOUT):
             raise StoreError(
-                f"{self.path} has layout {layout}; this version of icil reads layout {LAYOUT}"
+                f"{self.path} has layout {found[0]}; this version of icil reads layout {LAYOUT}"
             )
+
+    def _check_size(self) -> None:
+        """Finds a file cut in its last page, which SQLite takes for zeros."""
+        log = self.path.with_name(self.path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            return  # The rest may still be in the log.
+        page = self._db.execute("PRAGMA page_size").fetchone()[0]
+        if self.path.stat().st_size % page:
+            raise sqlite3.DatabaseError("the last page is cut off")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -327,11 +346,12 @@ class RunStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
+                self._written.clear()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -345,11 +365,11 @@ _INSERT_CELL = (
     "INSERT INTO cells (hash, task, format, agent, selector, demonstrations, context_tokens, "
     "options, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_INSERT_PART = "INSERT OR IGNORE INTO parts VALUES (?, ?, ?)"
+_INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 _INSERT_STEP = (
     "INSERT INTO steps (episode, step, shown, question, prompt, reply, status, reason, action, "
-    "agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
-    "cost_usd, latency_s, model, finish, parameters) "
+    "agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, "
+    "reasoning_tokens, cost_usd, latency_s, model, finish, parameters) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -360,21 +380,16 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if path.stat().st_size == 0:
         raise StoreError(f"{path} is empty: it was truncated; it was left as it is")
     mode = "ro" if readonly else "rw"
-    db = sqlite3.connect(
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
     )
-    if not readonly:
-        db.execute("PRAGMA journal_mode = WAL")
-        # A killed process loses nothing; only a power cut can take the last few steps.
-        db.execute("PRAGMA synchronous = NORMAL")
-    return db
 
 
 def _explain(path: Path, error: sqlite3.Error) -> str:
-    text = str(error)
+    text = " ".join(str(error).split())
     if "full" in text:
         return f"{path}: the disk is full; free some space, then the same command goes on"
     if "not a database" in text:

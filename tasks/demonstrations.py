@@ -6,6 +6,7 @@ tells whether a re-simulation is true, and whether an evaluation opening was dem
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,22 +61,28 @@ def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
     """Lets the task's expert play an episode.
 
     Raises:
-        ContractError: The expert did something illegal.
+        ContractError: The expert did something illegal, or the episode outlasts the horizon.
     """
-    env, expert = task.make_env(), task.expert()
-    task.reset(env, opening)
-    expert.begin(env)
     steps: list[Step] = []
     done: Transition | None = None
-    while done is None or not (done.terminated or done.truncated):
-        state = state_digest(task, env)
-        action = expert.act(env, expert_generator(task, opening, len(steps)))
-        parsed = task.parse(action, env)
-        if parsed.status != "ok":
-            raise ContractError(f"the expert of {task.name} answered {action!r}: {parsed.reason}")
-        done = task.step(env, parsed.value)
-        steps.append(Step(state=state, action=action, reward=done.reward, outcome=done.outcome))
-    env.close()
+    expert = task.expert()
+    with closing(task.make_env()) as env:
+        task.reset(env, opening)
+        expert.begin(env)
+        while done is None or not (done.terminated or done.truncated):
+            if len(steps) == task.horizon:
+                raise ContractError(
+                    f"{task.name} did not end at its horizon of {task.horizon} steps"
+                )
+            state = state_digest(task, env)
+            said = expert.act(env, expert_generator(task, opening, len(steps)))
+            parsed = task.parse(said, env)
+            if parsed.action is None:
+                raise ContractError(f"the expert of {task.name} answered {said!r}: {parsed.reason}")
+            done = task.step(env, parsed.value)
+            steps.append(
+                Step(state=state, action=parsed.action, reward=done.reward, outcome=done.outcome)
+            )
     return Demonstration(id=id, opening=opening, steps=tuple(steps), terminated=done.terminated)
 
 
@@ -90,21 +97,23 @@ def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterat
     Raises:
         PoolError: The world does not do again what the trace says it did.
     """
-    env = task.make_env()
-    task.reset(env, demonstration.opening)
-    for number, step in enumerate(demonstration.steps):
-        if state_digest(task, env) != step.state:
-            raise PoolError(_untrue(task, demonstration, number, "the state differs"))
-        yield task.observe(env, format)
-        parsed = task.parse(step.action, env)
-        if parsed.status != "ok":
-            raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
-        reward = task.step(env, parsed.value, step.outcome).reward
-        if abs(reward - step.reward) > 1e-6 * max(1.0, abs(step.reward)):
-            raise PoolError(
-                _untrue(task, demonstration, number, f"reward {reward}, not {step.reward}")
-            )
-    env.close()
+    last = len(demonstration.steps) - 1
+    with closing(task.make_env()) as env:
+        task.reset(env, demonstration.opening)
+        for number, step in enumerate(demonstration.steps):
+            if state_digest(task, env) != step.state:
+                raise PoolError(_untrue(task, demonstration, number, "the state differs"))
+            yield task.observe(env, format)
+            parsed = task.parse(step.action, env)
+            if parsed.status != "ok":
+                raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
+            done = task.step(env, parsed.value, step.outcome)
+            if abs(done.reward - step.reward) > 1e-6 * max(1.0, abs(step.reward)):
+                what = f"reward {done.reward}, not {step.reward}"
+                raise PoolError(_untrue(task, demonstration, number, what))
+            over = done.terminated or done.truncated
+            if over if number < last else done.terminated != demonstration.terminated:
+                raise PoolError(_untrue(task, demonstration, number, "the end differs"))
 
 
 def _untrue(task: Task[Any], demonstration: Demonstration, step: int, what: str) -> str:

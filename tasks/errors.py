@@ -1,16 +1,16 @@
 """The one tree of errors. Whoever catches `IcilError` catches all that icil raises on purpose.
 
-    IcilError
-    ├── UsageError                what was asked for cannot be; the command line exits with 2
-    │   ├── UnknownNameError      no such task, format, agent, selector…; names the nearest
-    │   ├── ExperimentError       an option or a key of an experiment file is wrong
-    │   ├── TemplateError         a template file is wrong
-    │   ├── PoolError             a pool of demonstrations is missing, damaged or too small
-    │   ├── OpeningsError         a task has no such opening
-    │   └── RunFolderError        a run folder holds something else, or is in use
-    ├── StoreError                the run store cannot be read or written (damage, a full disk)
-    ├── ContractError             a plug-in (task, agent, selector) broke its contract
-    └── ModelError                a model could not be asked; a fault, never a score
+IcilError
+├── UsageError                what was asked for cannot be; the command line exits with 2
+│   ├── UnknownNameError      no such task, format, agent, selector…; names the nearest
+│   ├── ExperimentError       an option or a key of an experiment file is wrong
+│   ├── TemplateError         a template file is wrong
+│   ├── PoolError             a pool of demonstrations is missing, damaged or too small
+│   ├── OpeningsError         a task has no such opening
+│   └── RunFolderError        a run folder holds something else, or is in use
+├── StoreError                the run store cannot be read or written (damage, a full disk)
+├── ContractError             a plug-in (task, agent, selector) broke its contract
+└── ModelError                a model could not be asked; a fault, never a score
 """
 
 import difflib

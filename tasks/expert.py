@@ -24,7 +24,7 @@ class Expert(ABC, Generic[EnvT]):
         """What it was set to (strength, time, versions), for a pool's card; JSON."""
         return {}
 
-    def begin(self, env: EnvT) -> None:  # noqa: B027 - most experts have nothing to prepare
+    def begin(self, env: EnvT) -> None:
         """Is called once an episode, after the environment was put in its opening."""
 
     @abstractmethod

@@ -8,7 +8,6 @@ bytes. The hash in the card is that of the traces, and is what a run records.
 import gzip
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -156,7 +155,7 @@ def save_pool(pool: Pool, folder: Path) -> None:
             (made / _CARD).write_text(card, encoding="utf-8")
             traces = gzip.compress(_lines(pool.demonstrations), compresslevel=9, mtime=0)
             (made / _TRACES).write_bytes(traces)
-            os.replace(made, folder)
+            made.rename(folder)
     except OSError as error:
         raise PoolError(f"cannot write the pool {folder}: {error}") from error
 
@@ -172,9 +171,7 @@ def read_card(folder: Path) -> PoolCard:
     except OSError as error:
         raise PoolError(f"no pool of demonstrations at {folder}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise PoolError(f"{folder / _CARD} is damaged: {where}: {first['msg']}") from error
+        raise PoolError(f"{folder / _CARD} is damaged: {_first(error)}") from error
 
 
 def load_pool(folder: Path) -> Pool:
@@ -194,7 +191,7 @@ def load_pool(folder: Path) -> Pool:
     try:
         demonstrations = tuple(_LINE.validate_json(line) for line in lines.splitlines())
     except ValidationError as error:
-        raise PoolError(f"{path} does not hold demonstrations: {error.errors()[0]}") from error
+        raise PoolError(f"{path} does not hold demonstrations: {_first(error)}") from error
     return Pool(card=card, demonstrations=demonstrations)
 
 
@@ -227,6 +224,12 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
 def shipped_pool(task: str) -> Path:
     """Returns where the pool of a task would be that ships with icil."""
     return _SHIPPED / task.replace("/", "_")
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(map(str, problem["loc"])) or "the whole"
+    return f"{where}: {problem['msg']}"
 
 
 def _lines(demonstrations: Iterable[Demonstration]) -> bytes:

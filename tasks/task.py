@@ -94,7 +94,6 @@ class Task(ABC, Generic[EnvT]):
                 cannot be simulated again (an engine's move). A world whose openings and
                 actions determine everything ignores it.
         """
-        del outcome
         _, reward, terminated, truncated, info = env.step(value)
         return Transition(float(reward), terminated, truncated, info.get("outcome"))
 

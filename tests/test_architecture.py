@@ -189,8 +189,9 @@ def test_help_imports_nothing_heavy() -> None:
 import sys
 before = set(sys.modules)
 from icil.harness.cli import main
+sys.argv = ["icil", "--help"]
 try:
-    main(["--help"], prog_name="icil")
+    main()
 except SystemExit as end:
     assert not end.code, end.code
 import json

@@ -116,5 +116,4 @@ class Agent(ABC):
         Asked only of agents that name a limit (`Capabilities.context_tokens`), which must
         answer.
         """
-        del part
         raise AssertionError(f"{type(self).__name__} names a context limit but counts no tokens")

@@ -87,15 +87,15 @@ class NearestAgent(Agent):
         assert turn.observation is not None
         if memory is None:
             return Reply(text=sample_action(turn.legal_actions(), turn.rng()))
-        distances = _distances(memory, _look(turn.observation))
+        among = np.ones(len(memory.actions), np.bool_)
         if turn.episode.options.legal_actions:
             legal = turn.legal_actions()
             if isinstance(legal, Sequence):
-                allowed = np.isin(memory.actions, legal)
-                if not allowed.any():
+                among = np.isin(memory.actions, legal)
+                if not among.any():
                     return Reply(text=sample_action(legal, turn.rng()))
-                distances = np.where(allowed, distances, np.inf)
-        return Reply(text=str(memory.actions[np.argmin(distances)]))
+        distances = _distances(memory, _look(turn.observation), among)
+        return Reply(text=str(memory.actions[np.argmin(np.where(among, distances, np.inf))]))
 
     async def end(self, episode: EpisodeContext) -> None:
         """Forgets the episode."""
@@ -140,15 +140,17 @@ def _look(observation: Observation) -> _Seen:
     )
 
 
-def _distances(memory: _Memory, seen: _Seen) -> NDArray[np.float64]:
-    """Returns how far each remembered state is, shape (states,)."""
+def _distances(memory: _Memory, seen: _Seen, among: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Returns how far each remembered state is, shape (states,); only those `among` count."""
     if memory.pixels is not None and memory.squares is not None:
         assert seen.pixels is not None
         cross = memory.pixels @ seen.pixels
         found = memory.squares - 2 * cross + seen.pixels @ seen.pixels
         return np.asarray(found, np.float64)
-    assert memory.codes is not None and seen.codes is not None
-    if (group := memory.groups.get(seen.wording)) is not None:
+    assert memory.codes is not None
+    assert seen.codes is not None
+    group = memory.groups.get(seen.wording)
+    if group is not None and among[group.rows].any():
         distances = np.full(len(memory.actions), np.inf)
         distances[group.rows] = ((group.numbers - np.array(seen.numbers)) ** 2).sum(axis=1)
         return distances

@@ -2,9 +2,12 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
+
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What newer versions of click raise, with the help as its message, for a bare group."""
 
 
 @contextmanager
@@ -15,7 +18,10 @@ def explained() -> Iterator[None]:
     except click.exceptions.Exit as exit:
         sys.exit(exit.exit_code)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, _HELP):
+            error.show()
+        else:
+            click.echo(f"icil: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("icil: interrupted", err=True)
@@ -25,6 +31,10 @@ def explained() -> Iterator[None]:
 
         click.echo(f"icil: {error}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:  # a path that cannot be looked at, an output that cannot be written
+        with suppress(OSError):
+            click.echo(f"icil: {error}", err=True)
+        sys.exit(1)
 
 
 def _icil_error() -> type[Exception]:

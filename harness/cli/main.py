@@ -25,11 +25,9 @@ _MODULES = {"agents": "lists", "selectors": "lists", "tasks": "lists"}
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"icil.harness.cli.{_MODULES.get(cmd_name, cmd_name)}")
@@ -46,7 +44,6 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        del ctx
         with formatter.section("Commands"):
             formatter.write_dl(sorted(_COMMANDS.items()))
 

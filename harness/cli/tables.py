@@ -55,7 +55,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.rank is None else str(row.rank),
         row.agent,
         row.selector,
-        str(row.demonstrations) if row.selector else "",
+        str(row.demonstrations),
         str(row.episodes),
         _score(row),
         "–" if row.normalized_mean is None else f"{row.normalized_mean:.3f}",

@@ -11,7 +11,6 @@ class RandomSelector(Selector):
 
     def select(self, pool: Pool, query: Query, k: int, rng: np.random.Generator) -> Selection:
         """Returns the first `k` of a random order; see `Selector.select`."""
-        del query
         order = rng.permutation(len(pool.demonstrations))[:k]
         chosen = tuple(pool.demonstrations[i] for i in order)
         return Selection(demonstrations=chosen, reasons=("drawn uniformly",) * k)

@@ -61,12 +61,10 @@ class Gridworld(Task[GridworldEnv]):
 
     def legal_actions(self, env: GridworldEnv) -> tuple[str, ...]:
         """Returns all four."""
-        del env
         return _ACTIONS
 
     def parse(self, text: str, env: GridworldEnv) -> ParsedAction:
         """Reads `up`, `down`, `left` or `right`."""
-        del env
         return parse_choice(text, _NUMBERS, _NUMBERS)
 
     def expert(self) -> ShortestPath:

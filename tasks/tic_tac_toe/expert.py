@@ -29,7 +29,6 @@ class Minimax(Expert[TicTacToeEnv]):
 
     def act(self, env: TicTacToeEnv, rng: np.random.Generator) -> str:
         """Returns the best cell."""
-        del rng
         board = env.board
         return CELLS[max(free_cells(board), key=lambda cell: worth_of_move(board, cell))]
 

@@ -1,0 +1,128 @@
+"""The conformance checker of selectors.
+
+`check_selector(selector)` lets a selector choose from a small pool and returns what breaks the
+contract of `icil.prompt_builders.Selector`; on the command line, `icil check selector NAME`.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from icil.prompt_builders.selectors.selector import Query, Selection, Selector
+from icil.tasks import Pool, build_pool, make
+from icil.tasks.findings import Finding, Note, Problem, Rules, Verdict, findings, judge
+from icil.tasks.seeding import generator
+
+_TASK = "tic_tac_toe"
+_POOL = 32
+"""Demonstrations in the pool that is chosen from."""
+_COUNTS = (0, 1, 2, 8)
+"""How many are asked for."""
+
+
+def check_selector(selector: Selector) -> tuple[Finding, ...]:
+    """Returns what breaks the contract of a selector; nothing, if all is well."""
+    return findings(judge_selector(selector))
+
+
+def judge_selector(selector: Selector) -> Iterator[Verdict]:
+    """Yields what became of each rule; otherwise as `check_selector`."""
+    task = make(_TASK)
+    opening = task.openings("evaluation")[0]
+    queries = tuple(Query(task=task, format=f, opening=opening) for f in task.formats)
+    return judge(RULES, _Subject(selector, build_pool(task, _POOL), queries))
+
+
+@dataclass(frozen=True)
+class _Subject:
+    selector: Selector
+    pool: Pool
+    queries: tuple[Query, ...]
+    """The same episode in each format."""
+
+    def select(self, k: int, query: Query | None = None, pool: Pool | None = None) -> Selection:
+        # A generator for the opening, not for k, as the runner has it.
+        rng = generator("conformance", "selection")
+        return self.selector.select(pool or self.pool, query or self.queries[0], k, rng)
+
+    @cached_property
+    def selections(self) -> list[tuple[str, int, Selection]]:
+        """What was asked for, in words and as a number, and what was given."""
+        asked = [(query, k) for query in self.queries for k in (*_COUNTS, _POOL)]
+        return [(f"{k} for {q.format}", k, self.select(k, q)) for q, k in asked]
+
+
+def _number(subject: _Subject) -> Iterator[Problem]:
+    for asked, k, given in subject.selections:
+        if len(given.demonstrations) != k:
+            yield Problem(f"asked for {asked}: {len(given.demonstrations)} demonstrations", str(k))
+
+
+def _distinct(subject: _Subject) -> Iterator[Problem]:
+    for asked, _, given in subject.selections:
+        if twice := sorted({one for one in given.ids if given.ids.count(one) > 1}):
+            yield Problem(f"asked for {asked}: {', '.join(twice)} more than once", "each once")
+
+
+def _members(subject: _Subject) -> Iterator[Problem]:
+    part = subject.pool.without(frozenset(subject.select(8).ids))
+    cases = [(asked, subject.pool, given) for asked, _, given in subject.selections]
+    cases.append(("8 of what others left over", part, subject.select(8, pool=part)))
+    for asked, pool, given in cases:
+        for one in given.demonstrations:
+            if pool.by_id.get(one.id) != one:
+                yield Problem(f"asked for {asked}: {one.id}", "demonstrations of the pool given")
+
+
+def _reasons(subject: _Subject) -> Iterator[Problem]:
+    for asked, _, given in subject.selections:
+        count, reasons = len(given.demonstrations), given.reasons
+        if len(reasons) != count:
+            yield Problem(f"asked for {asked}: {len(reasons)} reasons", str(count))
+        elif not all(type(one) is str and one.strip() for one in reasons):
+            yield Problem(f"asked for {asked}: the reasons {reasons}", "a few words each")
+
+
+def _repeatable(subject: _Subject) -> Iterator[Problem]:
+    for k in _COUNTS:
+        ids, again = subject.select(k).ids, subject.select(k).ids
+        if ids != again:
+            yield Problem(
+                f"asked for {k} twice: {', '.join(ids)}, then {', '.join(again)}",
+                "the same choice and order for equal generators",
+            )
+
+
+def _unchanged(subject: _Subject) -> Iterator[Problem]:
+    opening = subject.queries[0].opening
+    before, query = deepcopy(subject.pool.demonstrations), deepcopy(opening)
+    subject.select(8)
+    if subject.pool.demonstrations != before:
+        yield Problem("the pool was changed", "a pool left as it was")
+    if opening != query:
+        yield Problem("the query was changed", "a query left as it was")
+
+
+def _nesting(subject: _Subject) -> Iterator[Note]:
+    chosen = [subject.select(k).ids for k in _COUNTS]
+    pairs = list(pairwise(chosen))
+    if all(more[: len(few)] == few for few, more in pairs):
+        yield Note("nested: a larger choice begins with the smaller one")
+    elif all(set(few) <= set(more) for few, more in pairs):
+        yield Note("nested, but in another order: a larger choice holds the smaller one")
+    else:
+        yield Note("not nested: a larger choice need not hold the smaller one")
+
+
+RULES: Rules[_Subject] = {
+    "gives as many demonstrations as asked for": _number,
+    "gives different ones": _distinct,
+    "gives demonstrations of the pool that it is given": _members,
+    "gives a reason for each": _reasons,
+    "chooses the same for equal generators": _repeatable,
+    "changes neither pool nor query": _unchanged,
+    "may be nested": _nesting,
+}
+"""What `check_selector` demands, in the order in which it looks; the last is information."""

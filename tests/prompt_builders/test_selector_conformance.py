@@ -1,0 +1,136 @@
+"""The conformance checker of selectors."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from icil.prompt_builders import Selection, Selector
+from icil.prompt_builders.selectors import RandomSelector, make, names
+from icil.prompt_builders.selectors.conformance import RULES, check_selector, judge_selector
+
+BUILT_IN = [name for name in names() if not name.endswith(("/", ":", "@"))]
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_built_in_selectors_keep_all_rules(name):
+    assert check_selector(make(name)) == ()
+
+
+def test_reports_every_rule_in_order():
+    assert [v.rule for v in judge_selector(RandomSelector())] == list(RULES)
+
+
+class Broken(Selector):
+    """Chooses at random; then a mistake is made."""
+
+    def __init__(self, mistake):
+        self.mistake = mistake
+
+    def select(self, pool, query, k, rng):
+        return self.mistake(RandomSelector().select(pool, query, k, rng), pool, query)
+
+
+def selection(demonstrations):
+    chosen = tuple(demonstrations)
+    return Selection(demonstrations=chosen, reasons=("why",) * len(chosen))
+
+
+def caught(mistake):
+    return list(dict.fromkeys(f.rule for f in check_selector(Broken(mistake))))
+
+
+def test_gives_the_number_asked_for():
+    assert caught(lambda s, pool, query: selection(s.demonstrations[:1])) == [
+        "gives as many demonstrations as asked for"
+    ]
+
+
+def test_gives_different_ones():
+    assert caught(lambda s, pool, query: selection(s.demonstrations[:1] * len(s.ids))) == [
+        "gives different ones"
+    ]
+
+
+def test_gives_those_of_the_pool():
+    def renamed(chosen, pool, query):
+        return selection(replace(d, id=d.id + "x") for d in chosen.demonstrations)
+
+    def shortened(chosen, pool, query):
+        return selection(replace(d, steps=d.steps[:-1]) for d in chosen.demonstrations)
+
+    rule = "gives demonstrations of the pool that it is given"
+    assert caught(renamed) == [rule]
+    assert caught(shortened) == [rule]
+
+
+def test_gives_those_of_the_part_of_the_pool():
+    first = []
+
+    def remembered(chosen, pool, query):
+        first.extend([] if first else pool.demonstrations)
+        return selection(first[: len(chosen.ids)])
+
+    assert caught(remembered) == ["gives demonstrations of the pool that it is given"]
+
+
+@pytest.mark.parametrize("reasons", [(), ("why",), ("",) * 40, (1,) * 40])
+def test_gives_reasons(reasons):
+    def mistake(chosen, pool, query):
+        count = len(chosen.ids)
+        return replace(chosen, reasons=reasons[:count] if len(reasons) > 1 else reasons)
+
+    assert caught(mistake) == ["gives a reason for each"]
+
+
+def test_chooses_the_same_again():
+    shared = np.random.default_rng(0)
+
+    def moody(chosen, pool, query):
+        order = shared.permutation(len(chosen.ids))
+        return selection(chosen.demonstrations[i] for i in order)
+
+    assert caught(moody) == ["chooses the same for equal generators"]
+
+
+def test_changes_nothing():
+    def marks_pool(chosen, pool, query):
+        for demonstration in chosen.demonstrations:
+            demonstration.opening.state["chosen"] = demonstration.opening.state.get("chosen", 0) + 1
+        return chosen
+
+    def marks_query(chosen, pool, query):
+        query.opening.state["asked"] = query.opening.state.get("asked", 0) + 1
+        return chosen
+
+    assert caught(marks_pool) == ["changes neither pool nor query"]
+    assert caught(marks_query) == ["changes neither pool nor query"]
+
+
+def note(selector):
+    *_, last = judge_selector(selector)
+    assert last.ok
+    return last.notes
+
+
+def test_tells_whether_it_is_nested():
+    assert note(RandomSelector()) == ("nested: a larger choice begins with the smaller one",)
+    backwards = Broken(lambda s, pool, query: selection(reversed(s.demonstrations)))
+    assert "in another order" in note(backwards)[0]
+    shifted = Broken(
+        lambda s, pool, query: selection(
+            pool.demonstrations[(len(s.ids) + i) % len(pool.demonstrations)]
+            for i in range(len(s.ids))
+        )
+    )
+    assert note(shifted)[0].startswith("not nested")
+
+
+def test_a_selector_that_raises_breaks_the_rules():
+    class Lost(Selector):
+        def select(self, pool, query, k, rng):
+            raise RuntimeError("no idea")
+
+    findings = check_selector(Lost())
+    assert {f.seen for f in findings} == {"RuntimeError: no idea"}
+    assert {f.rule for f in findings} == set(RULES)
