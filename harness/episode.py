@@ -256,17 +256,16 @@ class Episode:
 
     async def _begin_prompt(self, episode: int) -> None:
         desk, builder = self._desk, self._desk.builder(self._cell)
-        prefix: Prefix = await asyncio.to_thread(builder.prefix, self._selection)
+        prefix = await asyncio.to_thread(_make_prefix, builder, self._selection)
         self._tail = builder.tail(prefix)
         self._images = prefix.images
         if self._cell.agent.capabilities.context_tokens is not None:
             self._tokens = await asyncio.to_thread(
                 lambda: sum(map(self._cell.agent.tokens, prefix.parts))
             )
-        hashes = tuple(part.hash for part in prefix.parts)
         await desk.write(
             lambda: desk.store.set_prefix(
-                episode, prefix.hash, hashes, lambda: stored(prefix.parts)
+                episode, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
             )
         )
 
@@ -311,6 +310,13 @@ class _OverlongError(Exception):
 def _storable(text: str) -> str:
     """Replaces lone surrogates, which are no text that a store could hold."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _make_prefix(builder: PromptBuilder, selection: Selection) -> Prefix:
+    """Makes a prefix, and what is known of it, away from the event loop."""
+    prefix = builder.prefix(selection)
+    _ = prefix.hash, prefix.images
+    return prefix
 
 
 def stored(parts: Iterable[Part]) -> list[StoredPart]:

@@ -88,7 +88,8 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
 
 
 def _ours() -> frozenset[str]:
-    return frozenset({_LOCK, EXPERIMENT, FILE_NAME + ".new"})
+    """What a process that died before there was a store may have left."""
+    return frozenset({_LOCK, EXPERIMENT, FILE_NAME + ".new", FILE_NAME + ".new-journal"})
 
 
 def _write_experiment(path: Path, plan: Plan) -> None:

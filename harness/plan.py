@@ -194,8 +194,8 @@ def _agent(name: str, own: Mapping[str, Agent]) -> Agent:
 
 
 def _tasks(experiment: Experiment, *, shows: bool) -> dict[str, TaskPlan]:
-    wanted = names() if "all" in experiment.task else experiment.task
-    tasks = {name: make(name) for name in wanted}
+    wanted = (n for name in experiment.task for n in (names() if name == "all" else (name,)))
+    tasks = {name: make(name) for name in dict.fromkeys(wanted)}
     known = {format for task in tasks.values() for format in task.formats}
     for format in experiment.format:
         if format not in known:

@@ -31,6 +31,7 @@ class ProgressBar:
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
+            disable=not console.is_interactive,
         )
         self._task = self._bar.add_task("playing", total=episodes, figures="")
 

@@ -4,6 +4,7 @@ One builder serves one task in one format. It renders and encodes each demonstra
 pool at most once; a prefix is a list of those parts.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -17,6 +18,8 @@ from icil.tasks import Demonstration, LegalActions, Observation, Task, render
 from icil.tasks.actions import describe_actions
 
 _EMPTY = TextPart("")
+_KEPT = 256
+"""How many of the last prefixes are kept: other agents are shown the same demonstrations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class PromptBuilder:
     options: PromptOptions = PromptOptions()
     _bodies: dict[str, tuple[Part, ...]] = field(default_factory=dict, repr=False)
     _frames: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False)
+    _prefixes: OrderedDict[tuple[str, ...], Prefix] = field(default_factory=OrderedDict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def prefix(self, selection: Selection) -> Prefix:
@@ -52,6 +56,16 @@ class PromptBuilder:
         Raises:
             PoolError: A demonstration does not replay.
         """
+        if (known := self._prefixes.get(selection.ids)) is not None:
+            return known
+        prefix = self._make(selection)
+        with self._lock:
+            self._prefixes[selection.ids] = prefix
+            if len(self._prefixes) > _KEPT:
+                self._prefixes.popitem(last=False)
+        return prefix
+
+    def _make(self, selection: Selection) -> Prefix:
         chosen = selection.demonstrations
         name = "preamble" if chosen else "preamble_without_demonstrations"
         parts: list[Part] = [TextPart(self.template.fill(name))]
@@ -85,6 +99,8 @@ class PromptBuilder:
         return (before, *self._body(demonstration), after)
 
     def _body(self, demonstration: Demonstration) -> tuple[Part, ...]:
+        if (body := self._bodies.get(demonstration.id)) is not None:
+            return body
         with self._lock:
             if demonstration.id not in self._bodies:
                 parts: list[Part] = []

@@ -50,7 +50,7 @@ Part = TextPart | ImagePart
 def encode_image(pixels: NDArray[np.uint8]) -> ImagePart:
     """Encodes pixels of shape (height, width, 3) as PNG; equal pixels give equal bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=4)
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
     height, width = pixels.shape[:2]
     return ImagePart(buffer.getvalue(), width, height)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from icil.prompt_builders.parts import HASH_BYTES, ImagePart, Part, combined_hash
+from icil.prompt_builders.parts import HASH_BYTES, ImagePart, Part
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,19 @@ class Prefix:
     parts: tuple[Part, ...]
 
     @cached_property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The hashes of the parts, in their order."""
+        return tuple([part.hash for part in self.parts])
+
+    @cached_property
+    def hasher(self) -> "hashlib.blake2b":
+        """What hashed the parts; copy it to go on with those that follow."""
+        return hashlib.blake2b(b"".join(self.hashes), digest_size=HASH_BYTES)
+
+    @cached_property
     def hash(self) -> bytes:
         """The hash of the parts in their order, 16 bytes."""
-        return combined_hash(part.hash for part in self.parts)
+        return self.hasher.digest()
 
     @cached_property
     def images(self) -> int:
@@ -79,8 +89,7 @@ class History:
     def __init__(self, prefix: Prefix) -> None:
         self.prefix = prefix
         self._parts: list[Part] = []
-        hashes = b"".join(part.hash for part in prefix.parts)
-        self._hash = hashlib.blake2b(hashes, digest_size=HASH_BYTES)
+        self._hash = prefix.hasher.copy()
 
     def __len__(self) -> int:
         return len(self._parts)

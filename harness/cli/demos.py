@@ -29,7 +29,8 @@ def build(task: str, episodes: int, out: Path) -> None:
     made = make(task)
     if out.exists():
         raise PoolError(f"{out} exists already; a pool is not overwritten")
-    with Progress(console=make_console(stderr=True), transient=True) as progress:
+    console = make_console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
         bar = progress.add_task(f"demonstrations of {task}", total=episodes)
         pool = build_pool(made, episodes, progress=lambda: progress.advance(bar))
     save_pool(pool, out)

@@ -8,6 +8,7 @@ Each subcommand has a module of its own, imported only when it is called.
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -61,6 +62,9 @@ def main() -> None:
     """Runs the command line and exits."""
     from icil.harness.cli.failures import explained
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not all terminals have a table's characters
     with explained():
-        icil.main(standalone_mode=False)
-    sys.exit(0)
+        # click returns the code of a command that exits by itself.
+        code = icil.main(prog_name="icil", standalone_mode=False)
+    sys.exit(code if isinstance(code, int) else 0)

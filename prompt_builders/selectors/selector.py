@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class Query:
     opening: Opening
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
     """The chosen demonstrations, in the order in which they are shown."""
 
@@ -26,7 +27,7 @@ class Selection:
     reasons: tuple[str, ...]
     """Why each was chosen, in a few words; as many as demonstrations."""
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """Their ids."""
         return tuple(d.id for d in self.demonstrations)

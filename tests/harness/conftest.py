@@ -133,6 +133,7 @@ def icil_process(tmp_path: Path) -> Callable[..., Said]:
             [*COMMAND, *map(str, args)],
             capture_output=True,
             text=True,
+            errors="replace",
             cwd=tmp_path,
             env={**os.environ, **(env or {})},
             timeout=120,

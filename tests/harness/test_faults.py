@@ -211,7 +211,7 @@ def leaking(chosen, query):
 def test_a_selector_that_breaks_its_contract_ends_the_run(spoil, monkeypatch, play):
     monkeypatch.setitem(SELECTORS._factories, "careless", lambda: Careless(spoil))
     with pytest.raises(ContractError, match="'careless' was asked for 3 different"):
-        play(agent=("nearest",), selector=("careless",), demos=(3,), episodes=60)
+        play(agent=("nearest",), selector=("careless",), demos=(3,), episodes=70)
 
 
 def test_a_selector_that_keeps_its_contract_does_not(monkeypatch, play, contents):

@@ -5,10 +5,14 @@ import asyncio
 import pytest
 
 from icil.harness import FakeModel
+from icil.prompt_builders import Selection, Selector
+from icil.prompt_builders.selectors import _REGISTRY as SELECTORS
 from icil.results import COLUMNS, make_leaderboard, open_run
 from icil.tasks import load_pool_for, make
 from icil.tasks.demonstrations import state_digest
+from icil.tasks.gridworld import Gridworld, GridworldEnv
 from icil.tasks.seeding import digest
+from icil.tasks.tasks import _REGISTRY as TASKS
 
 SAID = ("a1", "b2", "c3", "a3", "c2", "z9", "", "left", "up")
 
@@ -143,6 +147,68 @@ def test_no_demonstration_shown_passes_through_the_evaluated_opening(play, conte
     assert len(left_out) == 300
     assert any(left_out)
     assert not all(left_out)
+
+
+class Watchful(Selector):
+    """Notes what it was offered."""
+
+    def __init__(self):
+        self.offered = {}
+
+    def select(self, pool, query, k, rng):
+        self.offered[query.opening.index] = {d.id for d in pool.demonstrations}
+        chosen = pool.demonstrations[:k]
+        return Selection(demonstrations=chosen, reasons=("first",) * k)
+
+
+def test_a_selector_is_not_even_offered_what_passes_through_the_opening(monkeypatch, play):
+    watchful = Watchful()
+    monkeypatch.setitem(SELECTORS._factories, "watchful", lambda: watchful)
+    play(agent=("nearest",), selector=("watchful",), demos=(1,), episodes=130)
+    task = make("tic_tac_toe")
+    pool, env = load_pool_for(task), task.make_env()
+    for index in range(130):
+        task.reset(env, task.openings("evaluation")[index])
+        opening = state_digest(task, env)
+        kept = {d.id for d in pool.demonstrations if opening not in d.states}
+        assert watchful.offered[index] == kept
+    assert {len(offered) for offered in watchful.offered.values()} == {999, 1000}
+
+
+def test_what_the_world_answered_is_kept_for_every_step(play, contents):
+    summary = play(agents={"fake": FakeModel(by_prompt)}, episodes=10)
+    task = make("tic_tac_toe")
+    env = task.make_env()
+    for episode in contents(summary.folder).episodes:
+        task.reset(env, task.openings("evaluation")[episode["opening"]])
+        rewards = [
+            task.step(env, task.parse(step["action"], env).value).reward
+            for step in episode["steps"]
+        ]
+        assert [step["reward"] for step in episode["steps"]] == rewards
+        assert episode["score"] == sum(rewards)
+
+
+class BreaksDownEnv(GridworldEnv):
+    def step(self, action):
+        raise RuntimeError("the world broke down")
+
+
+class BreaksDown(Gridworld):
+    name = "breaks_down"
+
+    def make_env(self):
+        return BreaksDownEnv()
+
+
+def test_a_reply_is_on_disk_before_its_action_is_played(monkeypatch, play, contents, tmp_path):
+    monkeypatch.setitem(TASKS._factories, "breaks_down", BreaksDown)
+    fields = {"task": ("breaks_down",), "format": ("coords",), "demos": (0,), "episodes": 1}
+    with pytest.raises(RuntimeError, match="the world broke down"):
+        play(agents={"fake": FakeModel("up")}, concurrency=3, **fields)
+    (episode,) = contents(tmp_path / "run").of(agent="fake")
+    assert episode["status"] == "running"
+    assert [(s["reply"], s["reward"]) for s in episode["steps"]] == [("up", None)]
 
 
 def test_reference_players_play_where_nobody_asked_for_them_and_are_no_rows(play, contents):
