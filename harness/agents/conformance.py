@@ -26,7 +26,16 @@ from icil.harness.runner import RunSummary, run
 from icil.prompt_builders import Part, TextPart
 from icil.results import RunStore, Usage
 from icil.results.store import FILE_NAME
-from icil.tasks.findings import Finding, Note, Problem, Rules, Verdict, findings, judge, raised
+from icil.tasks.conformance.findings import (
+    Finding,
+    Note,
+    Problem,
+    Rules,
+    Verdict,
+    findings,
+    judge,
+    raised,
+)
 
 _NAME = "checked"
 _EXPERIMENT = Experiment(task=("tic_tac_toe",), agent=(_NAME,), demos=(0, 2), episodes=2)

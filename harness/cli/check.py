@@ -7,7 +7,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from icil.tasks.findings import Verdict
+    from icil.tasks.conformance.findings import Verdict
 
 
 @click.command()

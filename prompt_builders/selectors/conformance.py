@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from icil.prompt_builders.selectors.selector import Query, Selection, Selector
 from icil.tasks import Pool, build_pool, make
-from icil.tasks.findings import Finding, Note, Problem, Rules, Verdict, findings, judge
+from icil.tasks.conformance.findings import Finding, Note, Problem, Rules, Verdict, findings, judge
 from icil.tasks.seeding import generator
 
 _TASK = "tic_tac_toe"

@@ -8,8 +8,8 @@ import pytest
 
 from icil.tasks import Observation, ParsedAction, ReferenceScores, make, names
 from icil.tasks.conformance import RULES, check_task, judge_task
+from icil.tasks.conformance.findings import Finding
 from icil.tasks.expert import Expert
-from icil.tasks.findings import Finding
 from icil.tasks.gridworld import Gridworld
 from icil.tasks.gridworld.env import GridworldEnv
 from icil.tasks.gridworld.expert import ShortestPath

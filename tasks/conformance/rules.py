@@ -14,11 +14,20 @@ from typing import Any
 
 from gymnasium.utils.env_checker import check_env
 
-from icil.tasks.conformance_states import formats, legal_actions, looking, replies
+from icil.tasks.conformance.findings import (
+    Finding,
+    Note,
+    Problem,
+    Rules,
+    Verdict,
+    findings,
+    judge,
+    raised,
+)
+from icil.tasks.conformance.games import Game, Sample, as_in, difference, first, play, replay
+from icil.tasks.conformance.states import formats, legal_actions, looking, replies
 from icil.tasks.demonstrations import demonstrate, render
 from icil.tasks.errors import OpeningsError
-from icil.tasks.findings import Finding, Note, Problem, Rules, Verdict, findings, judge, raised
-from icil.tasks.games import Game, Sample, as_in, difference, first, play, replay
 from icil.tasks.openings import Opening, Split
 from icil.tasks.task import Task
 

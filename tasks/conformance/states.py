@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from icil.tasks.actions import LegalActions, sample_action
-from icil.tasks.findings import Problem, raised
-from icil.tasks.games import Sample, as_in, difference, play, replay
+from icil.tasks.conformance.findings import Problem, raised
+from icil.tasks.conformance.games import Sample, as_in, difference, play, replay
 from icil.tasks.observation import Observation
 from icil.tasks.seeding import generator
 
