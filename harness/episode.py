@@ -31,6 +31,7 @@ from icil.tasks import (
     Transition,
     sample_action,
 )
+from icil.tasks.demonstrations import check_reward
 from icil.tasks.seeding import generator
 
 _NOTHING = Selection(demonstrations=(), reasons=())
@@ -176,6 +177,7 @@ class Episode:
             parsed, action = self._parse(known.reply), known.action
         self._agreed += self._agrees(parsed, step) or 0
         done = self._play(action, step, known.played if known else None)
+        check_reward(self._task, done)
         self._rewards.append(done.reward)
         self._last = Played(reward=done.reward, outcome=done.outcome)
         if self._tail is not None:

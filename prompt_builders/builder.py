@@ -4,6 +4,7 @@ One builder serves one task in one format. It renders and encodes each demonstra
 pool at most once; a prefix is a list of those parts.
 """
 
+import operator
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from icil.prompt_builders.parts import Part, TextPart, encode_image, merge_text
 from icil.prompt_builders.prompt import History, Prefix, Prompt
 from icil.prompt_builders.selectors.selector import Selection
 from icil.prompt_builders.template import Template
-from icil.tasks import Demonstration, LegalActions, Observation, Task, render
+from icil.tasks import ContractError, Demonstration, LegalActions, Observation, Task, render
 from icil.tasks.actions import describe_actions
 
 _EMPTY = TextPart("")
@@ -34,7 +35,7 @@ class PromptOptions:
     """Whether the current episode shows the actions taken, or its observations alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptBuilder:
     """Makes the prompts of one task in one format."""
 
@@ -42,9 +43,13 @@ class PromptBuilder:
     format: str
     template: Template
     options: PromptOptions = PromptOptions()
-    _bodies: dict[str, tuple[Part, ...]] = field(default_factory=dict, repr=False)
+    _bodies: dict[str, tuple[Demonstration, tuple[Part, ...]]] = field(
+        default_factory=dict, repr=False
+    )
     _frames: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False)
-    _prefixes: OrderedDict[tuple[str, ...], Prefix] = field(default_factory=OrderedDict, repr=False)
+    _prefixes: "OrderedDict[tuple[str, ...], tuple[tuple[Demonstration, ...], Prefix]]" = field(
+        default_factory=OrderedDict, repr=False
+    )
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def prefix(self, selection: Selection) -> Prefix:
@@ -56,11 +61,13 @@ class PromptBuilder:
         Raises:
             PoolError: A demonstration does not replay.
         """
-        if (known := self._prefixes.get(selection.ids)) is not None:
-            return known
+        chosen = selection.demonstrations
+        known = self._prefixes.get(selection.ids)
+        if known is not None and all(map(operator.is_, known[0], chosen)):
+            return known[1]
         prefix = self._make(selection)
         with self._lock:
-            self._prefixes[selection.ids] = prefix
+            self._prefixes[selection.ids] = (chosen, prefix)
             if len(self._prefixes) > _KEPT:
                 self._prefixes.popitem(last=False)
         return prefix
@@ -99,17 +106,20 @@ class PromptBuilder:
         return (before, *self._body(demonstration), after)
 
     def _body(self, demonstration: Demonstration) -> tuple[Part, ...]:
-        if (body := self._bodies.get(demonstration.id)) is not None:
-            return body
+        # An id is unique in one pool only, and a selector may bring demonstrations of its own.
+        known = self._bodies.get(demonstration.id)
+        if known is not None and known[0] is demonstration:
+            return known[1]
         with self._lock:
-            if demonstration.id not in self._bodies:
+            known = self._bodies.get(demonstration.id)
+            if known is None or known[0] is not demonstration:
                 parts: list[Part] = []
                 seen = render(self.task, demonstration, self.format)
                 for observation, step in zip(seen, demonstration.steps, strict=True):
                     parts.extend(self.observation(observation))
                     parts.append(TextPart(self.template.fill("action", action=step.action)))
-                self._bodies[demonstration.id] = merge_text(parts)
-            return self._bodies[demonstration.id]
+                known = self._bodies[demonstration.id] = (demonstration, merge_text(parts))
+            return known[1]
 
 
 class Tail:
@@ -143,7 +153,9 @@ class Tail:
         """
         template, options = self._builder.template, self._builder.options
         text = ""
-        if options.legal_actions and legal is not None:
+        if options.legal_actions:
+            if legal is None:
+                raise ContractError("a question that lists the legal actions needs them")
             text = template.fill("legal_actions", legal_actions=describe_actions(legal))
         name = "question_with_reasoning" if options.reasoning else "question"
         return self._history.ask((TextPart(text + template.fill(name)),))

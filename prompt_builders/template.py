@@ -50,7 +50,7 @@ class Template(BaseModel):
 
     def around(self, piece: str, placeholder: str) -> tuple[str, str]:
         """Returns what stands before and after a piece's placeholder."""
-        mark = "\0"
+        mark = "\0icil\0"
         before, _, after = self.fill(piece, **{placeholder: mark}).partition(mark)
         return before, after
 

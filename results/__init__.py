@@ -1,7 +1,7 @@
 """The run store, scores, leaderboards and figures."""
 
 from icil.results.figures import draw_scores, save_scores
-from icil.results.frames import episodes_frame, latencies_frame, open_run
+from icil.results.frames import cells_frame, episodes_frame, latencies_frame, open_run
 from icil.results.leaderboard import COLUMNS, Leaderboard, Row, make_leaderboard
 from icil.results.records import (
     Answer,
@@ -28,6 +28,7 @@ __all__ = [
     "RunStore",
     "StepRecord",
     "Usage",
+    "cells_frame",
     "draw_scores",
     "episodes_frame",
     "latencies_frame",

@@ -9,6 +9,13 @@ from icil.tasks.errors import RunFolderError
 if TYPE_CHECKING:
     import pandas as pd
 
+_CELLS = """
+SELECT id AS cell, hash AS cell_hash, task, format, agent, selector, demonstrations,
+       context_tokens, options, asked
+FROM cells
+ORDER BY id
+"""
+
 _EPISODES = """
 SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector, c.demonstrations,
        c.context_tokens, c.asked, e.id AS episode, e.opening, e.status, e.score, e.message,
@@ -49,6 +56,15 @@ def open_run(folder: Path) -> RunStore:
     if not (folder / FILE_NAME).exists():
         raise RunFolderError(f"{folder} holds no run: there is no {FILE_NAME} in it")
     return RunStore(folder / FILE_NAME, readonly=True)
+
+
+def cells_frame(store: RunStore) -> "pd.DataFrame":
+    """Returns a row for each cell, those that nobody asked for and those not begun included.
+
+    Columns: `cell`, `cell_hash`, `task`, `format`, `agent`, `selector`, `demonstrations`,
+    `context_tokens`, `options` (JSON) and `asked`.
+    """
+    return _frame(store, _CELLS)
 
 
 def episodes_frame(store: RunStore) -> "pd.DataFrame":

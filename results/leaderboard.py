@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icil.results.frames import episodes_frame, latencies_frame
+from icil.results.frames import cells_frame, episodes_frame, latencies_frame
 from icil.results.scores import Estimate, mean_score, normalized_score
 from icil.results.store import RunStore
 
@@ -95,17 +95,22 @@ class Leaderboard:
 def make_leaderboard(store: RunStore) -> Leaderboard:
     """Computes a run's leaderboard from its store."""
     meta = store.meta()
-    episodes = episodes_frame(store)
+    cells, episodes = cells_frame(store), episodes_frame(store)
     formats: Mapping[str, list[str]] = meta["formats"]
     latencies = latencies_frame(store).groupby("cell")["latency_s"].median().to_dict()
     found: list[Row] = []
-    for task, of_task in episodes.groupby("task", sort=True):
+    by_cell = dict(iter(episodes.groupby("cell")))
+    for task, of_task in cells.groupby("task"):
+        blind = of_task[of_task["format"] == ""]
         players = {
-            agent: _scores(of_task[(of_task["agent"] == agent) & (of_task["format"] == "")])
-            for agent in ("random", "expert")
+            str(agent): _scores(by_cell.get(cell, episodes[:0]))
+            for agent, cell in zip(blind["agent"], blind["cell"], strict=True)
+            if agent in ("random", "expert")
         }
-        for cell, of_cell in of_task[of_task["asked"] == 1].groupby("cell", sort=True):
-            row = _row(of_cell, players, latencies.get(cell), meta["experiment_hash"])
+        for _, cell in of_task[of_task["asked"] == 1].iterrows():
+            number = int(cell["cell"])
+            played = by_cell.get(number, episodes[:0])
+            row = _row(cell, played, players, latencies.get(number), meta["experiment_hash"])
             shown_in = formats[str(task)] if row.format == "" else [row.format]
             found.extend(replace(row, format=format) for format in shown_in)
     return Leaderboard(rows=tuple(_ranked(found)))
@@ -118,12 +123,12 @@ def _scores(episodes: "pd.DataFrame") -> dict[int, float]:
 
 
 def _row(
+    cell: "pd.Series[Any]",
     episodes: "pd.DataFrame",
     players: Mapping[str, Mapping[int, float]],
     latency: float | None,
     experiment_hash: str,
 ) -> Row:
-    first = episodes.iloc[0]
     done = episodes[episodes["status"] == "done"]
     by_opening = _scores(episodes)
     scores = np.array(list(by_opening.values()))
@@ -141,14 +146,14 @@ def _row(
         normalized = normalized_score(scores, reference["random"], reference["expert"])
     steps = int(done["steps"].sum())
     known = int(done["agreement_known"].sum())
-    context = first["context_tokens"]
+    context = cell["context_tokens"]
     return Row(
         rank=None,
-        task=str(first["task"]),
-        format=str(first["format"]),
-        agent=str(first["agent"]),
-        selector=str(first["selector"]),
-        demonstrations=int(first["demonstrations"]),
+        task=str(cell["task"]),
+        format=str(cell["format"]),
+        agent=str(cell["agent"]),
+        selector=str(cell["selector"]),
+        demonstrations=int(cell["demonstrations"]),
         context_tokens=None if context is None or context != context else int(context),
         episodes=len(done),
         errors=int((episodes["status"] == "error").sum()),

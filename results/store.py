@@ -8,7 +8,7 @@ holds whole steps. The layout stands in `schema.sql`.
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,7 @@ class RunStore:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
+        self._readonly = readonly
         self._written: set[bytes] = set()
         """Hashes of prefix parts known to be in the file."""
         with self._guard():
@@ -92,7 +93,14 @@ class RunStore:
         return cls(path)
 
     def close(self) -> None:
-        """Closes the file; everything is in it already."""
+        """Closes the file; everything is in it already.
+
+        A run that no one else has open is left as one file, which can be read from a folder
+        that cannot be written.
+        """
+        if not self._readonly:
+            with suppress(sqlite3.Error):  # somebody reads it: the log stays until the next run
+                self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def meta(self) -> dict[str, Any]:
@@ -390,7 +398,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def _explain(path: Path, error: sqlite3.Error) -> str:
     text = " ".join(str(error).split())
-    if "full" in text:
+    if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_WRITE":
         return f"{path}: the disk is full; free some space, then the same command goes on"
     if "not a database" in text:
         return f"{path} is not an SQLite file; it was left as it is"

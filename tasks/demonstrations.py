@@ -5,6 +5,7 @@ come from playing it once more. The digest of each state it passes through is ke
 tells whether a re-simulation is true, and whether an evaluation opening was demonstrated.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,10 +81,21 @@ def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
             if parsed.action is None:
                 raise ContractError(f"the expert of {task.name} answered {said!r}: {parsed.reason}")
             done = task.step(env, parsed.value)
+            check_reward(task, done)
             steps.append(
                 Step(state=state, action=parsed.action, reward=done.reward, outcome=done.outcome)
             )
     return Demonstration(id=id, opening=opening, steps=tuple(steps), terminated=done.terminated)
+
+
+def check_reward(task: Task[Any], done: Transition) -> None:
+    """Checks that a reward is a number that can be added up.
+
+    Raises:
+        ContractError: It is infinite or not a number.
+    """
+    if not math.isfinite(done.reward):
+        raise ContractError(f"{task.name} gave a reward of {done.reward}")
 
 
 def expert_generator(task: Task[Any], opening: Opening, step: int) -> Any:
@@ -108,7 +120,7 @@ def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterat
             if parsed.status != "ok":
                 raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
             done = task.step(env, parsed.value, step.outcome)
-            if abs(done.reward - step.reward) > 1e-6 * max(1.0, abs(step.reward)):
+            if not abs(done.reward - step.reward) <= 1e-6 * max(1.0, abs(step.reward)):
                 what = f"reward {done.reward}, not {step.reward}"
                 raise PoolError(_untrue(task, demonstration, number, what))
             over = done.terminated or done.truncated

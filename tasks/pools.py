@@ -192,6 +192,11 @@ def load_pool(folder: Path) -> Pool:
         demonstrations = tuple(_LINE.validate_json(line) for line in lines.splitlines())
     except ValidationError as error:
         raise PoolError(f"{path} does not hold demonstrations: {_first(error)}") from error
+    if len({d.id for d in demonstrations}) != card.demonstrations or not demonstrations:
+        raise PoolError(
+            f"{folder} is damaged: {_CARD} tells of {card.demonstrations} demonstrations with ids "
+            f"of their own, {_TRACES} has {len(demonstrations)}"
+        )
     return Pool(card=card, demonstrations=demonstrations)
 
 

@@ -7,8 +7,7 @@ so that listing names imports nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from icil.tasks.errors import ContractError, UnknownNameError
@@ -97,7 +96,11 @@ class Registry(Generic[T]):
 
     def _factory(self, name: str) -> Callable[..., T]:
         if name not in self._factories:
-            module, _, attribute = self._all_paths()[name].partition(":")
-            factory: Callable[..., T] = getattr(import_module(module), attribute)
-            self._factories[name] = factory
+            point = EntryPoint(name, self._all_paths()[name], self.group)
+            try:
+                self._factories[name] = point.load()
+            except (ImportError, AttributeError) as error:
+                raise ContractError(
+                    f"the {self.noun} {name!r} cannot be imported from {point.value}: {error}"
+                ) from error
         return self._factories[name]

@@ -28,7 +28,7 @@ def answer(turn):
 
 run(
     Experiment(task=("tic_tac_toe",), format=("ascii",), agent=("fake",), demos=(0, 2),
-               episodes=100),
+               episodes=160),
     Path(sys.argv[1]),
     agents={"fake": FakeModel(answer, latency_s=0.01)},
     concurrency=4,
@@ -52,20 +52,24 @@ def steps(folder):
 
 
 def kill_somewhere(arguments, folder, draw):
-    """Starts a process and kills it: mostly after some new steps, at times while it starts."""
+    """Starts a process and kills it: mostly after some new steps, at times while it starts.
+
+    Returns whether it was killed before it had ended by itself.
+    """
     starting = draw.random() < 0.2
     wanted = 0 if starting else steps(folder)[0] + draw.randrange(1, 60)
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         while process.poll() is None and steps(folder)[0] < wanted:
-            time.sleep(0.01)
-        time.sleep(draw.random() * (1.0 if starting else 0.02))
+            time.sleep(0.003)
+        time.sleep(draw.random() * (0.6 if starting else 0.02))
     finally:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
         said = process.communicate()[1].decode()
-    assert process.returncode == -signal.SIGKILL, (process.returncode, said)
+    assert process.returncode in (0, -signal.SIGKILL), (process.returncode, said)
     assert said == ""
+    return process.returncode != 0
 
 
 def finish(arguments):
@@ -85,14 +89,16 @@ def test_the_embedded_players_killed_ten_times(tmp_path, command):
     ]
     arguments += ["--agent", "random", "--demos", "0,3,9", "--episodes", "150", "--out"]
     finish([*arguments, str(tmp_path / "whole")])
-    draw = random.Random(1)
-    for _ in range(KILLS):
-        kill_somewhere([*arguments, str(tmp_path / "killed")], tmp_path / "killed", draw)
-    assert not (tmp_path / "killed" / "leaderboard.csv").exists()
-    finish([*arguments, str(tmp_path / "killed")])
-    for name in ("leaderboard.csv", "experiment.yaml"):
-        whole, killed = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
-        assert whole == killed
+    draw, kills, folders = random.Random(1), 0, [tmp_path / "killed0"]
+    while kills < KILLS:
+        if kill_somewhere([*arguments, str(folders[-1])], folders[-1], draw):
+            kills += 1
+        else:  # it was too quick; ten times are ten times
+            folders.append(tmp_path / f"killed{len(folders)}")
+    for folder in folders:
+        finish([*arguments, str(folder)])
+        for name in ("leaderboard.csv", "experiment.yaml"):
+            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_model_killed_ten_times_is_never_asked_again_what_it_answered(tmp_path, contents):
@@ -104,7 +110,7 @@ def test_a_model_killed_ten_times_is_never_asked_again_what_it_answered(tmp_path
         _, kept = steps(killed)
         log.unlink(missing_ok=True)
         if number < KILLS:
-            kill_somewhere([*script, str(killed), str(log)], killed, draw)
+            assert kill_somewhere([*script, str(killed), str(log)], killed, draw)
         else:
             finish([*script, str(killed), str(log)])
         lines = log.read_text().splitlines() if log.exists() else []
