@@ -16,10 +16,11 @@ from icil.tasks.errors import ExperimentError, suggestion
 
 def _listed(value: Any) -> Any:
     """Takes one value for a list of one, a text with commas for a list; drops repeats."""
-    if isinstance(value, str):
-        value = [piece.strip() for piece in value.split(",") if piece.strip()]
-    if not isinstance(value, list | tuple):
-        value = [value]
+    given = value if isinstance(value, list | tuple) else [value]
+    value = []
+    for item in given:
+        pieces = item.split(",") if isinstance(item, str) else [item]
+        value.extend(p.strip() if isinstance(p, str) else p for p in pieces if p != "")
     try:
         return tuple(dict.fromkeys(value))
     except TypeError:  # not hashable, so not a name or number: let validation say so
@@ -110,6 +111,10 @@ def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment
             message names the file and the key, or the option, and says what was expected.
     """
     given = {key: value for key, value in options.items() if value is not None}
+    for name in given:
+        if name not in Experiment.model_fields:
+            hint = suggestion(name, Experiment.model_fields)
+            raise ExperimentError(f"unknown option {name!r}{hint}")
     content = _read(path) if path else {}
     try:
         return Experiment.model_validate({**content, **given})

@@ -44,9 +44,13 @@ def check_folder(folder: Path, plan: Plan) -> None:
         return
     store = RunStore(folder / FILE_NAME, readonly=True)
     try:
-        theirs = store.meta().get("experiment")
+        _check_experiment(store, folder, plan)
     finally:
         store.close()
+
+
+def _check_experiment(store: RunStore, folder: Path, plan: Plan) -> None:
+    theirs = store.meta().get("experiment")
     if theirs != plan.fields:
         raise RunFolderError(
             f"{folder} holds another experiment: {_differences(theirs or {}, plan.fields)}; "
@@ -74,12 +78,12 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
     try:
         path = folder / FILE_NAME
         if path.exists():
-            check_folder(folder, plan)  # another process may have made it meanwhile
             store = RunStore(path)
         else:
             _write_experiment(folder / EXPERIMENT, plan)
             store = RunStore.create(path, plan.meta, (cell.record for cell in plan.cells))
         try:
+            _check_experiment(store, folder, plan)  # another process may have made it meanwhile
             yield store
         finally:
             store.close()

@@ -400,6 +400,8 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     text = " ".join(str(error).split())
     if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_WRITE":
         return f"{path}: the disk is full; free some space, then the same command goes on"
+    if "locked" in text:
+        return f"{path} is in use by another process"
     if "not a database" in text:
         return f"{path} is not an SQLite file; it was left as it is"
     if isinstance(error, sqlite3.OperationalError):

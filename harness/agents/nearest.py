@@ -15,6 +15,7 @@ Where the run lists the legal actions, it looks only at states whose action is l
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ class NearestAgent(Agent):
 
     def __init__(self) -> None:
         self._memories: dict[EpisodeContext, _Memory] = {}
-        self._seen: dict[tuple[str, str, str, str], tuple[_Seen, ...]] = {}
+        self._seen: dict[tuple[str, str, str], tuple[Demonstration, tuple[_Seen, ...]]] = {}
 
     async def begin(self, episode: EpisodeContext) -> None:
         """Renders and indexes the demonstrations."""
@@ -116,13 +117,14 @@ class NearestAgent(Agent):
     def _demonstration(
         self, episode: EpisodeContext, demonstration: Demonstration
     ) -> tuple[_Seen, ...]:
-        # The first state's digest and the id together name the demonstration in any pool.
-        first = demonstration.steps[0].state
-        key = (episode.task.name, episode.format, demonstration.id, first)
-        if key not in self._seen:
+        # An id is unique in one pool only.
+        key = (episode.task.name, episode.format, demonstration.id)
+        known = self._seen.get(key)
+        if known is None or known[0] is not demonstration:
             rendered = render(episode.task, demonstration, episode.format)
-            self._seen[key] = tuple(_look(observation) for observation in rendered)
-        return self._seen[key]
+            seen = tuple(_look(observation) for observation in rendered)
+            known = self._seen[key] = (demonstration, seen)
+        return known[1]
 
 
 def _look(observation: Observation) -> _Seen:
@@ -133,9 +135,10 @@ def _look(observation: Observation) -> _Seen:
         coarse = np.asarray(small, np.uint8) >> _DROPPED_BITS
         return _Seen(pixels=coarse.reshape(-1).astype(np.float32))
     text = observation.text or ""
+    numbers = tuple(float(number) for number in _NUMBER.findall(text))
     return _Seen(
         wording=_NUMBER.sub("#", text),
-        numbers=tuple(float(number) for number in _NUMBER.findall(text)),
+        numbers=numbers if all(map(math.isfinite, numbers)) else (),
         codes=np.array([ord(character) for character in text], np.uint32),
     )
 

@@ -41,6 +41,7 @@ def build(task: str, episodes: int, out: Path) -> None:
 @click.argument("pool")
 def info(pool: str) -> None:
     """Print the card of POOL: a folder, or the name of a task whose pool ships with icil."""
+    from rich.markup import escape
     from rich.table import Table
 
     from icil.harness.cli.tables import make_console
@@ -55,5 +56,5 @@ def info(pool: str) -> None:
     card = read_card(folder)
     table = Table(show_header=False)
     for field, value in card.model_dump().items():
-        table.add_row(field.replace("_", " "), str(value))
+        table.add_row(field.replace("_", " "), escape(str(value)))
     make_console().print(table)

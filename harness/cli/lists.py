@@ -6,6 +6,7 @@ import click
 @click.command()
 def tasks() -> None:
     """List the tasks with their formats and published scores."""
+    from rich.markup import escape
     from rich.table import Table
 
     from icil.harness.cli.tables import make_console
@@ -17,12 +18,12 @@ def tasks() -> None:
         known = task.references
         table.add_row(
             name,
-            task.summary,
+            escape(task.summary),
             ", ".join(task.formats),
             str(task.horizon),
             f"{known.random:g}" if known else "–",
             f"{known.expert:g}" if known else "–",
-            known.source if known else "–",
+            escape(known.source) if known else "–",
         )
     make_console().print(table)
 

@@ -4,6 +4,7 @@ from itertools import groupby
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from icil.results import Leaderboard, Row
@@ -46,15 +47,15 @@ def print_leaderboard(leaderboard: Leaderboard, console: Console) -> None:
             )
         for row in rows:
             table.add_row(*_cells(row))
-        console.print(f"[bold]{task} · {format}[/bold]")
+        console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
         console.print(table)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         "" if row.rank is None else str(row.rank),
-        row.agent,
-        row.selector,
+        escape(row.agent),
+        escape(row.selector),
         str(row.demonstrations),
         str(row.episodes),
         _score(row),
