@@ -4,13 +4,14 @@ A reply is in the store before its action is played. An episode that was interru
 brought back to where it was by playing its stored actions again, and goes on from there.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from icil.harness.agents import EpisodeContext, Reply, Turn
-from icil.harness.plan import Cell, Start
+from icil.harness.plan import Cell
+from icil.harness.threads import call
+from icil.harness.work import Job
 from icil.prompt_builders import (
     Part,
     Prefix,
@@ -28,6 +29,7 @@ from icil.tasks import (
     Demonstration,
     ModelError,
     ParsedAction,
+    StoreError,
     Transition,
     sample_action,
 )
@@ -36,10 +38,17 @@ from icil.tasks.seeding import generator
 
 _NOTHING = Selection(demonstrations=(), reasons=())
 _ANSWER_MARK = "Action:"
+_ELSEWHERE = (
+    "this version of icil, or of what it stands on, differs from the one that began the run: "
+    "go on with that one, or play in a new folder"
+)
 
 
 class Progress(Protocol):
     """Is told what happens in a run."""
+
+    def resumed(self, ended: int, cost_usd: float) -> None:
+        """A run begins, or goes on: so many episodes ended before, at such a cost."""
 
     def stepped(self, usage: Usage) -> None:
         """A step was answered."""
@@ -58,6 +67,8 @@ class Desk:
     """Runs a function of the store on the thread that writes it."""
     builder: Callable[[Cell], PromptBuilder]
     progress: Progress
+    counted: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    """Tokens of prefixes, by agent and the prefix's hash."""
 
 
 class Episode:
@@ -65,19 +76,15 @@ class Episode:
 
     Args:
         desk: What it shares with the others.
-        cell: Its cell.
-        number: Its cell's number in the store.
-        start: What it starts from.
+        job: What is to be played.
         env: An environment of the task, for this episode alone while it lasts.
     """
 
-    def __init__(self, desk: Desk, cell: Cell, number: int, start: Start, env: Any) -> None:
+    def __init__(self, desk: Desk, job: Job, env: Any) -> None:
         self._desk = desk
-        self._cell = cell
-        self._number = number
-        self._start = start
+        self._cell, self._number, self._start = job.cell, job.number, job.start
         self._env = env
-        self._task = cell.task.task
+        self._task = job.cell.task.task
         self._selection = _NOTHING
         self._left_out = 0
         self._tail: Tail | None = None
@@ -91,11 +98,11 @@ class Episode:
         self._agreed = 0
         self._last: Played | None = None
 
-    async def play(self) -> None:
-        """Plays the episode to its end, or to a fault, and records it."""
+    async def play(self) -> EpisodeStatus:
+        """Plays the episode to its end, or to a fault, records it and returns how it ended."""
         desk, cell, agent = self._desk, self._cell, self._cell.agent
-        self._task.reset(self._env, self._start.opening)
-        self._select()
+        await call(self._task.slow, self._task.reset, self._env, self._start.opening)
+        await call(True, self._select)  # a selector may embed and compare
         record: EpisodeRecord = await desk.write(
             lambda: desk.store.begin_episode(
                 self._number,
@@ -120,19 +127,22 @@ class Episode:
         message: str | None = None
         try:
             await agent.begin(context)
-            steps = iter(record.steps if not agent.capabilities.stateful else ())
+            known = iter(record.steps)
             over = False
             while not over:
-                over = await self._step(record.id, context, next(steps, None))
+                over = await self._step(record, context, next(known, None))
         except ModelError as error:
             status, message = "error", _storable(str(error))
         except _OverlongError as error:
             status, message = "overlong", str(error)
         finally:
             await agent.end(context)
-        await self._end(record.id, status, message)
+        await self._end(record, status, message)
+        return status
 
-    async def _end(self, episode: int, status: EpisodeStatus, message: str | None) -> None:
+    async def _end(
+        self, episode: EpisodeRecord, status: EpisodeStatus, message: str | None
+    ) -> None:
         desk, count = self._desk, len(self._rewards)
         score = None
         if status == "done":
@@ -143,7 +153,9 @@ class Episode:
         )
         desk.progress.ended(status)
 
-    async def _step(self, episode: int, context: EpisodeContext, known: StepRecord | None) -> bool:
+    async def _step(
+        self, episode: EpisodeRecord, context: EpisodeContext, known: StepRecord | None
+    ) -> bool:
         """Plays one step, or plays a known one again; returns whether the episode is over."""
         step = len(self._rewards)
         if step >= self._task.horizon:
@@ -151,7 +163,10 @@ class Episode:
                 f"{self._task.name} did not end at its horizon of {self._task.horizon} steps"
             )
         blind = self._cell.agent.capabilities.blind
-        observation = None if blind else self._task.observe(self._env, self._cell.record.format)
+        observation = None
+        if not blind:
+            format = self._cell.record.format
+            observation = await call(self._task.slow, self._task.observe, self._env, format)
         if self._tail is not None and observation is not None:
             self._tail.observe(observation)
             self._new = self._tail.since(self._seen)
@@ -174,15 +189,40 @@ class Episode:
             )
             self._desk.progress.stepped(reply.usage)
         else:
+            self._recognise(known)
             parsed, action = self._parse(known.reply), known.action
         self._agreed += self._agrees(parsed, step) or 0
-        done = self._play(action, step, known.played if known else None)
+        played = known.played if known else None
+        done = await call(self._task.slow, self._play, action, step, played)
         check_reward(self._task, done)
+        if known and known.played and known.played.reward != done.reward:
+            raise StoreError(
+                f"{self._where(step)}: the world gives a reward of {done.reward} now, and gave "
+                f"{known.played.reward} then; {_ELSEWHERE}"
+            )
         self._rewards.append(done.reward)
         self._last = Played(reward=done.reward, outcome=done.outcome)
         if self._tail is not None:
             self._tail.act(action)
         return done.terminated or done.truncated
+
+    def _recognise(self, known: StepRecord) -> None:
+        """Checks that a step that was played before would be asked in the same words today.
+
+        Raises:
+            StoreError: It would not: the prompts of this episode would be of two kinds.
+        """
+        if known.prompt is None or self._tail is None:
+            return
+        if self._question().hash != known.prompt:
+            raise StoreError(
+                f"{self._where(known.step)}: the prompt is another now than it was then; "
+                f"{_ELSEWHERE}"
+            )
+
+    def _where(self, step: int) -> str:
+        cell = self._cell.record
+        return f"{cell.task} {cell.format} {cell.agent}, opening {self._start.number}, step {step}"
 
     def _play(self, action: str, step: int, known: Played | None) -> Transition:
         parsed = self._task.parse(action, self._env)
@@ -234,7 +274,7 @@ class Episode:
     def _select(self) -> None:
         """Chooses the demonstrations; the environment stands in the opening."""
         cell, k = self._cell, self._cell.record.demonstrations
-        if cell.selector is None or k == 0:
+        if k == 0:
             return
         plan, pool = cell.task, cell.task.pool
         assert pool is not None
@@ -246,7 +286,9 @@ class Episode:
             "selection", self._desk.seed, cell.record.selector, name, version, self._start.number
         )
         count = k - 1 if forced else k
-        found = cell.selector.select(pool.without(showing), query, count, rng)
+        found = _NOTHING
+        if cell.selector is not None:
+            found = cell.selector.select(pool.without(showing), query, count, rng)
         allowed = pool.by_id.keys() - showing
         if not len(found.ids) == len(set(found.ids)) == count or not allowed.issuperset(found.ids):
             raise ContractError(
@@ -258,13 +300,15 @@ class Episode:
 
     async def _begin_prompt(self, episode: int) -> None:
         desk, builder = self._desk, self._desk.builder(self._cell)
-        prefix = await asyncio.to_thread(_make_prefix, builder, self._selection)
+        prefix = await call(True, _make_prefix, builder, self._selection)
         self._tail = builder.tail(prefix)
         self._images = prefix.images
-        if self._cell.agent.capabilities.context_tokens is not None:
-            self._tokens = await asyncio.to_thread(
-                lambda: sum(map(self._cell.agent.tokens, prefix.parts))
-            )
+        agent = self._cell.agent
+        if agent.capabilities.context_tokens is not None:
+            key = (self._cell.record.agent, prefix.hash)
+            if key not in desk.counted:
+                desk.counted[key] = await call(True, lambda: sum(map(agent.tokens, prefix.parts)))
+            self._tokens = desk.counted[key]
         await desk.write(
             lambda: desk.store.set_prefix(
                 episode, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
@@ -275,10 +319,7 @@ class Episode:
         """Returns the prompt of this step, if the agent reads prompts and it fits."""
         if self._tail is None:
             return None
-        legal = None
-        if self._cell.options.legal_actions:
-            legal = self._task.legal_actions(self._env)
-        prompt = self._tail.question(legal)
+        prompt = self._question()
         capabilities = self._cell.agent.capabilities
         if capabilities.context_tokens is not None:
             tokens = self._tokens + sum(map(self._cell.agent.tokens, prompt.question))
@@ -291,6 +332,13 @@ class Episode:
                 f"the prompt has {self._images} images, the model takes {capabilities.max_images}"
             )
         return prompt
+
+    def _question(self) -> Prompt:
+        assert self._tail is not None
+        legal = None
+        if self._cell.options.legal_actions:
+            legal = self._task.legal_actions(self._env)
+        return self._tail.question(legal)
 
     def _count(self, parts: Iterable[Part]) -> None:
         """Adds parts to the tokens and images that the context holds."""

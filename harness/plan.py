@@ -27,7 +27,7 @@ from icil.tasks import (
     UnknownNameError,
     load_pool_for,
     make,
-    names,
+    members,
 )
 from icil.tasks.demonstrations import state_digest
 from icil.tasks.openings import take
@@ -98,6 +98,16 @@ class Plan:
         found["template"] = self.template.hash
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
         found["task"] = {name: t.task.version for name, t in self.tasks.items()}
+        parts = [
+            part
+            for cell in self.cells
+            for part in (
+                (cell.record.task, cell.task.task.settings),
+                (cell.record.agent, cell.agent.settings),
+                (cell.record.selector, cell.selector.settings if cell.selector else {}),
+            )
+        ]
+        found["settings"] = {name: dict(settings) for name, settings in parts if settings}
         return found
 
     @property
@@ -194,7 +204,7 @@ def _agent(name: str, own: Mapping[str, Agent]) -> Agent:
 
 
 def _tasks(experiment: Experiment, *, shows: bool) -> dict[str, TaskPlan]:
-    wanted = (n for name in experiment.task for n in (names() if name == "all" else (name,)))
+    wanted = (n for name in experiment.task for n in (members() if name == "all" else (name,)))
     tasks = {name: make(name) for name in dict.fromkeys(wanted)}
     known = {format for task in tasks.values() for format in task.formats}
     for format in experiment.format:
@@ -259,21 +269,28 @@ def _unseen(task: Task[Any], format: str, agent: Agent) -> str | None:
 
 def _reference(task: TaskPlan, name: str, *, asked: bool) -> Cell:
     """Returns the cell of a reference player, which depends on its task alone."""
-    identity = {"task": task.task.name, "version": task.task.version, "agent": name}
-    record = CellRecord(hash=_hash(identity), **_unswept(task, name), asked=asked)
-    return Cell(record, task, agent_registry.make(name), None, PromptOptions())
+    agent = agent_registry.make(name)
+    record = CellRecord(hash=_hash(_who(task, name, agent)), **_unswept(task, name), asked=asked)
+    return Cell(record, task, agent, None, PromptOptions())
 
 
 def _blind(experiment: Experiment, task: TaskPlan, name: str, agent: Agent) -> Cell:
-    identity = {
-        "task": task.task.name,
-        "version": task.task.version,
-        "agent": name,
-        "seed": experiment.seed,
-        "teacher_forced": task.pool.hash if experiment.teacher_forced and task.pool else None,
-    }
+    identity = {**_who(task, name, agent), "seed": experiment.seed}
+    if experiment.teacher_forced and task.pool:
+        identity["teacher_forced"] = task.pool.hash
     record = CellRecord(hash=_hash(identity), **_unswept(task, name))
     return Cell(record, task, agent, None, PromptOptions())
+
+
+def _who(task: TaskPlan, name: str, agent: Agent) -> dict[str, Any]:
+    """Returns what identifies the task and the agent of a cell."""
+    return {
+        "task": task.task.name,
+        "version": task.task.version,
+        "task_settings": dict(task.task.settings),
+        "agent": name,
+        "agent_settings": dict(agent.settings),
+    }
 
 
 def _unswept(task: TaskPlan, name: str) -> dict[str, Any]:
@@ -295,6 +312,7 @@ def _swept(
     agent: Agent,
     chosen: Mapping[str, Selector],
 ) -> Iterator[Cell]:
+    """Yields the cells of an agent that looks at observations, in one format."""
     use = agent.capabilities.demonstrations
     options = PromptOptions(
         legal_actions=experiment.legal_actions,
@@ -309,10 +327,22 @@ def _swept(
     takes = use in ("prompt", "trajectory")
     for k in experiment.demos if takes else (0,):
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
-        for selector in chosen if takes and k else ("",):
-            pool = task.pool.hash if task.pool and k else ""
+        chooses = takes and k > experiment.teacher_forced
+        for selector in chosen if chooses else ("",):
+            # Named one by one: what is added here later must not change older hashes.
+            identity = {
+                **_who(task, name, agent),
+                "format": format,
+                "options": shown,
+                "demonstrations": k,
+                "seed": experiment.seed,
+            }
+            if chooses:
+                identity["selector"] = [selector, dict(chosen[selector].settings)]
+            if k and task.pool:
+                identity["pool"] = task.pool.hash
             record = CellRecord(
-                hash="",
+                hash=_hash(identity),
                 task=task.task.name,
                 format=format,
                 agent=name,
@@ -320,13 +350,6 @@ def _swept(
                 demonstrations=k,
                 options=shown,
             )
-            identity = {
-                **asdict(record),
-                "version": task.task.version,
-                "pool": pool,
-                "seed": experiment.seed,
-            }
-            record = CellRecord(**{**asdict(record), "hash": _hash(identity)})
             yield Cell(record, task, agent, chosen.get(selector), options)
 
 

@@ -8,6 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from icil.results import EpisodeStatus, Usage
 
+_INTERVAL_S = 0.1
+"""Between two changes of the figures."""
+
 
 class ProgressBar:
     """A bar over all the episodes of a run; a context manager.
@@ -21,7 +24,7 @@ class ProgressBar:
         self._steps = self._errors = 0
         self._cost = 0.0
         self._unpriced = False
-        self._began = time.monotonic()
+        self._began = self._drawn = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,6 +50,11 @@ class ProgressBar:
     ) -> None:
         self._bar.stop()
 
+    def resumed(self, ended: int, cost_usd: float) -> None:
+        """Counts what was played, and paid for, before."""
+        self._cost += cost_usd
+        self._bar.update(self._task, advance=ended)
+
     def stepped(self, usage: Usage) -> None:
         """Counts a step and what it cost."""
         self._steps += 1
@@ -54,11 +62,15 @@ class ProgressBar:
             self._unpriced = True
         else:
             self._cost += usage.cost_usd
+        now = time.monotonic()
+        if now - self._drawn > _INTERVAL_S:
+            self._drawn = now
+            self._bar.update(self._task, figures=self._figures())
 
     def ended(self, status: EpisodeStatus) -> None:
         """Counts an episode."""
         self._errors += status == "error"
-        self._bar.update(self._task, advance=1, figures=self._figures())
+        self._bar.update(self._task, advance=1)
 
     def _figures(self) -> str:
         rate = self._steps / max(1e-9, time.monotonic() - self._began)

@@ -6,7 +6,7 @@ writes the store; rendering a prefix and slow experts have threads of their own.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from icil.harness.agents import Agent
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, open_folder
-from icil.harness.plan import Cell, Plan, Start, make_plan
+from icil.harness.plan import Cell, Plan, make_plan
+from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
 from icil.prompt_builders import PromptBuilder
 from icil.results import (
@@ -49,6 +50,8 @@ class RunSummary:
 
 
 class _Silence:
+    def resumed(self, ended: int, cost_usd: float) -> None: ...
+
     def stepped(self, usage: Usage) -> None: ...
 
     def ended(self, status: EpisodeStatus) -> None: ...
@@ -101,9 +104,9 @@ async def run_plan(
     """Plays a plan that was made already; otherwise as `run_async`."""
     with open_folder(folder, plan) as store:
         await _play(plan, store, concurrency, progress or _Silence())
-        leaderboard = make_leaderboard(store)
+        leaderboard = await asyncio.to_thread(make_leaderboard, store)
         counts = store.counts()
-    _write_results(leaderboard, folder)
+    await asyncio.to_thread(_write_results, leaderboard, folder)
     return RunSummary(
         folder=folder,
         leaderboard=leaderboard,
@@ -131,16 +134,20 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
         builder=_Builders(plan),
         progress=progress,
     )
-    work = _missing(plan, store, progress)
+    work = Work(plan, store, write)
+    counts = store.counts()
+    progress.resumed(counts.get("done", 0) + counts.get("overlong", 0), store.cost())
 
     async def worker() -> None:
         envs: dict[str, Any] = {}
         try:
-            for cell, number, start in work:
-                task = cell.task.task
+            while (job := await work.next()) is not None:
+                task = job.cell.task.task
                 if task.name not in envs:
                     envs[task.name] = task.make_env()
-                await Episode(desk, cell, number, start, envs[task.name]).play()
+                status = await Episode(desk, job, envs[task.name]).play()
+                if status == "overlong":
+                    work.give_up(job.cell)
         finally:
             for env in envs.values():
                 env.close()
@@ -153,20 +160,9 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
         # One fault stops all workers; the first is the cause, the others follow from it.
         raise errors.exceptions[0] from None
     finally:
+        for agent in {cell.agent for cell in plan.cells}:
+            await agent.close()
         await write.close()
-
-
-def _missing(plan: Plan, store: RunStore, progress: Progress) -> Iterator[tuple[Cell, int, Start]]:
-    """Yields the episodes still to be played, each with its cell's number in the store."""
-    numbers = store.cells()
-    for cell in plan.cells:
-        number = numbers[cell.record.hash]
-        ended = store.ended(number)
-        for start in plan.starts(cell):
-            if start.number in ended:
-                progress.ended("done")
-            else:
-                yield cell, number, start
 
 
 class _Builders:

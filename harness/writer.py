@@ -5,13 +5,18 @@ one commit a step. Whoever waits for a write goes on only when it is on disk.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from icil.results import RunStore
 
 Write = Callable[[], Any]
+
+
+class _Outcome(NamedTuple):
+    result: Any
+    error: Exception | None
 
 
 class StoreWriter:
@@ -27,7 +32,7 @@ class StoreWriter:
         """Runs a function of the store; returns what it returned, once that is on disk.
 
         Raises:
-            StoreError: It, or one that shared its transaction, could not be written.
+            StoreError: It could not be written.
         """
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((write, future))
@@ -45,20 +50,23 @@ class StoreWriter:
         loop = asyncio.get_running_loop()
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            try:
-                results = await loop.run_in_executor(
-                    self._thread, self._commit, [write for write, _ in batch]
-                )
-            except Exception as error:  # noqa: BLE001 - raised again where each is awaited
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():  # its episode may have been cancelled meanwhile
-                    future.set_result(result)
+            writes = [write for write, _ in batch]
+            outcomes = await loop.run_in_executor(self._thread, self._commit, writes)
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if future.done():  # its episode was cancelled meanwhile
+                    continue
+                if outcome.error is not None:
+                    future.set_exception(outcome.error)
+                else:
+                    future.set_result(outcome.result)
         self._flushing = None
 
-    def _commit(self, writes: list[Write]) -> list[Any]:
-        with self._store.transaction():
-            return [write() for write in writes]
+    def _commit(self, writes: Sequence[Write]) -> list[_Outcome]:
+        try:
+            with self._store.transaction():
+                return [_Outcome(write(), None) for write in writes]
+        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            if len(writes) == 1:
+                return [_Outcome(None, error)]
+        # One of them cannot be written; what the others bring was paid for.
+        return [outcome for write in writes for outcome in self._commit([write])]

@@ -20,12 +20,12 @@ _EPISODES = """
 SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector, c.demonstrations,
        c.context_tokens, c.asked, e.id AS episode, e.opening, e.status, e.score, e.message,
        e.left_out,
-       COUNT(s.step) AS steps,
-       COALESCE(SUM(s.status = 'invalid'), 0) AS invalid,
-       COALESCE(SUM(s.status = 'illegal'), 0) AS illegal,
-       COALESCE(SUM(s.status = 'empty'), 0) AS empty,
-       SUM(s.agrees) AS agreed,
-       COUNT(s.agrees) AS agreement_known,
+       COALESCE(SUM(s.attempt = e.attempt), 0) AS steps,
+       COALESCE(SUM(s.attempt = e.attempt AND s.status = 'invalid'), 0) AS invalid,
+       COALESCE(SUM(s.attempt = e.attempt AND s.status = 'illegal'), 0) AS illegal,
+       COALESCE(SUM(s.attempt = e.attempt AND s.status = 'empty'), 0) AS empty,
+       COALESCE(SUM(CASE WHEN s.attempt = e.attempt THEN s.agrees END), 0) AS agreed,
+       COUNT(CASE WHEN s.attempt = e.attempt THEN s.agrees END) AS agreement_known,
        COALESCE(SUM(s.input_tokens), 0) AS input_tokens,
        COALESCE(SUM(s.cached_input_tokens), 0) AS cached_input_tokens,
        COALESCE(SUM(s.output_tokens), 0) AS output_tokens,
@@ -74,8 +74,9 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
     `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
     `score` (NaN unless done), `message`, `left_out`, `steps`, the counts of steps `invalid`,
     `illegal` and `empty`, of steps that `agreed` with the expert among those where
-    `agreement_known`, `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of
-    the steps with a known price, and `unpriced`, the count of the others.
+    `agreement_known`; and over all attempts `input_tokens`, `cached_input_tokens`,
+    `output_tokens`, `cost_usd` of the steps with a known price, and `unpriced`, the count of
+    the others.
     """
     return _frame(store, _EPISODES)
 

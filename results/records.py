@@ -79,9 +79,9 @@ class StepRecord:
     """A step as it is found in the store."""
 
     step: int
+    prompt: bytes | None
+    """The hash of what was sent; None where the agent reads no prompts."""
     reply: str
-    status: ActionStatus
-    reason: str | None
     action: str
     played: Played | None
     """None when the run ended before the world had answered."""
@@ -93,4 +93,6 @@ class EpisodeRecord:
 
     id: int
     status: EpisodeStatus
+    attempt: int = 0
+    """From 0; counts up where an agent cannot go on in the middle and starts again."""
     steps: tuple[StepRecord, ...] = ()

@@ -33,11 +33,13 @@ CREATE TABLE episodes (
     demonstrations TEXT NOT NULL,    -- JSON: the ids, in the order shown
     reasons TEXT NOT NULL,           -- JSON: why each was chosen; one text if all alike
     left_out INTEGER NOT NULL,       -- demonstrations not offered, for they show the opening
+    attempt INTEGER NOT NULL,        -- from 0; an agent that cannot go on in the middle starts again
     UNIQUE (cell, opening)
 );
 
 CREATE TABLE steps (
     episode INTEGER NOT NULL REFERENCES episodes (id),
+    attempt INTEGER NOT NULL,        -- only those of the episode's attempt count, all of them cost
     step INTEGER NOT NULL,
     shown BLOB NOT NULL,             -- what the model saw that was new at this step
     question BLOB NOT NULL,
@@ -59,7 +61,7 @@ CREATE TABLE steps (
     model TEXT,                      -- the name that answered
     finish TEXT,                     -- why the model stopped
     parameters TEXT,                 -- JSON: what was sent beside the prompt
-    PRIMARY KEY (episode, step)
+    PRIMARY KEY (episode, attempt, step)
 ) WITHOUT ROWID;
 
 CREATE TABLE prefixes (

@@ -114,16 +114,23 @@ class RunStore:
         with self._guard():
             return dict(self._db.execute("SELECT hash, id FROM cells").fetchall())
 
-    def ended(self, cell: int) -> set[int]:
-        """Returns the openings of a cell whose episodes are done or overlong."""
+    def ended(self, cell: int) -> dict[int, EpisodeStatus]:
+        """Returns the openings of a cell whose episodes are done or overlong, and which it is."""
         with self._guard():
             rows = self._db.execute(
-                "SELECT opening FROM episodes WHERE cell = ? AND status IN ('done', 'overlong')",
+                "SELECT opening, status FROM episodes "
+                "WHERE cell = ? AND status IN ('done', 'overlong')",
                 (cell,),
             )
-            return {opening for (opening,) in rows}
+            return dict(rows.fetchall())
 
-    def counts(self) -> dict[str, int]:
+    def cost(self) -> float:
+        """Returns the dollars spent so far, as far as prices are known."""
+        with self._guard():
+            found = self._db.execute("SELECT TOTAL(cost_usd) FROM steps").fetchone()[0]
+        return float(found)
+
+    def counts(self) -> dict[EpisodeStatus, int]:
         """Returns how many episodes there are of each status."""
         with self._guard():
             return dict(
@@ -148,30 +155,40 @@ class RunStore:
             demonstrations: The ids of those shown.
             reasons: Why each was chosen.
             left_out: How many were not offered, for they show the opening.
-            restart: Whether steps already stored are to be forgotten (agents that cannot go
-                on in the middle).
+            restart: Whether to begin again (agents that cannot go on in the middle). The steps
+                stored so far are kept for what they cost, and no longer count.
+
+        Raises:
+            StoreError: It was begun with other demonstrations, or cannot be written.
         """
         with self._transaction() as db:
             found = db.execute(
-                "SELECT id, status FROM episodes WHERE cell = ? AND opening = ?", (cell, opening)
+                "SELECT id, status, attempt, demonstrations FROM episodes "
+                "WHERE cell = ? AND opening = ?",
+                (cell, opening),
             ).fetchone()
             if found is None:
                 row = (cell, opening, _json(list(demonstrations)), _reasons(reasons), left_out)
                 number = db.execute(
                     "INSERT INTO episodes (cell, opening, status, demonstrations, reasons, "
-                    "left_out) VALUES (?, ?, 'running', ?, ?, ?)",
+                    "left_out, attempt) VALUES (?, ?, 'running', ?, ?, ?, 0)",
                     row,
                 ).lastrowid
                 assert number is not None
                 return EpisodeRecord(id=number, status="running")
-            number, status = found
+            number, status, attempt, shown = found
+            if shown != _json(list(demonstrations)):
+                raise StoreError(
+                    f"{self.path}: the episode of opening {opening} was begun with other "
+                    "demonstrations than are chosen now; play it in a new folder"
+                )
+            attempt += restart
             db.execute(
-                "UPDATE episodes SET status = 'running', message = NULL WHERE id = ?", (number,)
+                "UPDATE episodes SET status = 'running', message = NULL, attempt = ? WHERE id = ?",
+                (attempt, number),
             )
-            if restart:
-                db.execute("DELETE FROM steps WHERE episode = ?", (number,))
-            steps = tuple(_steps(db, number))
-        return EpisodeRecord(id=number, status=status, steps=steps)
+            steps = tuple(_steps(db, number, attempt))
+        return EpisodeRecord(id=number, status=status, attempt=attempt, steps=steps)
 
     def set_prefix(
         self,
@@ -195,11 +212,13 @@ class RunStore:
                 fresh = [part for part in parts() if part[0] not in self._written]
                 db.executemany(_INSERT_PART, fresh)
                 self._written.update(part[0] for part in fresh)
-            db.execute("UPDATE episodes SET prefix = ? WHERE id = ?", (prefix, episode))
+            db.execute(
+                "UPDATE episodes SET prefix = ? WHERE id = ? AND prefix IS NULL", (prefix, episode)
+            )
 
     def add_step(
         self,
-        episode: int,
+        episode: EpisodeRecord,
         step: int,
         answer: Answer,
         parts: Iterable[StoredPart] = (),
@@ -208,15 +227,16 @@ class RunStore:
         """Writes a reply before its action is played.
 
         Args:
-            episode: The episode's number.
-            step: The step's, from 0.
+            episode: The episode.
+            step: The step's number, from 0.
             answer: The reply and what was made of it.
             parts: The parts that are new in this step's prompt, the question's included.
             previous: What the world answered to the step before.
         """
         usage = answer.usage
         row = (
-            episode,
+            episode.id,
+            episode.attempt,
             step,
             b"".join(answer.shown),
             b"".join(answer.question),
@@ -245,7 +265,7 @@ class RunStore:
 
     def end_episode(
         self,
-        episode: int,
+        episode: EpisodeRecord,
         status: EpisodeStatus,
         *,
         score: float | None = None,
@@ -255,7 +275,7 @@ class RunStore:
         """Writes how an episode ended.
 
         Args:
-            episode: The episode's number.
+            episode: The episode.
             status: How.
             score: The return, if it is done.
             message: Why, if it is in error or overlong.
@@ -266,7 +286,7 @@ class RunStore:
                 _set_played(db, episode, *last)
             db.execute(
                 "UPDATE episodes SET status = ?, score = ?, message = ? WHERE id = ?",
-                (status, score, message, episode),
+                (status, score, message, episode.id),
             )
 
     def part(self, hash: bytes) -> tuple[str, bytes]:
@@ -291,7 +311,8 @@ class RunStore:
         """
         with self._guard():
             rows = self._db.execute(
-                "SELECT shown, question FROM steps WHERE episode = ? AND step <= ? ORDER BY step",
+                "SELECT s.shown, s.question FROM steps s JOIN episodes e ON e.id = s.episode "
+                "WHERE s.episode = ? AND s.attempt = e.attempt AND s.step <= ? ORDER BY s.step",
                 (episode, step),
             ).fetchall()
             if not rows or len(rows) != step + 1:
@@ -375,10 +396,10 @@ _INSERT_CELL = (
 )
 _INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 _INSERT_STEP = (
-    "INSERT INTO steps (episode, step, shown, question, prompt, reply, status, reason, action, "
-    "agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, "
+    "INSERT INTO steps (episode, attempt, step, shown, question, prompt, reply, status, reason, "
+    "action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, "
     "reasoning_tokens, cost_usd, latency_s, model, finish, parameters) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -409,27 +430,25 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
     return f"{path} is damaged ({text}); it was left as it is: restore it from a copy"
 
 
-def _set_played(db: sqlite3.Connection, episode: int, step: int, played: Played) -> None:
+def _set_played(db: sqlite3.Connection, episode: EpisodeRecord, step: int, played: Played) -> None:
     outcome = None if played.outcome is None else _json(played.outcome)
     db.execute(
-        "UPDATE steps SET reward = ?, outcome = ? WHERE episode = ? AND step = ?",
-        (played.reward, outcome, episode, step),
+        "UPDATE steps SET reward = ?, outcome = ? WHERE episode = ? AND attempt = ? AND step = ?",
+        (played.reward, outcome, episode.id, episode.attempt, step),
     )
 
 
-def _steps(db: sqlite3.Connection, episode: int) -> Iterator[StepRecord]:
+def _steps(db: sqlite3.Connection, episode: int, attempt: int) -> Iterator[StepRecord]:
     rows = db.execute(
-        "SELECT step, reply, status, reason, action, reward, outcome FROM steps "
-        "WHERE episode = ? ORDER BY step",
-        (episode,),
+        "SELECT step, prompt, reply, action, reward, outcome FROM steps "
+        "WHERE episode = ? AND attempt = ? ORDER BY step",
+        (episode, attempt),
     )
-    for step, reply, status, reason, action, reward, outcome in rows:
+    for step, prompt, reply, action, reward, outcome in rows:
         played = None
         if reward is not None:
             played = Played(reward=reward, outcome=json.loads(outcome) if outcome else None)
-        yield StepRecord(
-            step=step, reply=reply, status=status, reason=reason, action=action, played=played
-        )
+        yield StepRecord(step=step, prompt=prompt, reply=reply, action=action, played=played)
 
 
 def _reasons(reasons: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from icil.tasks.observation import Observation
 from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, Split
 from icil.tasks.pools import Pool, PoolCard, build_pool, load_pool, load_pool_for, save_pool
 from icil.tasks.task import ReferenceScores, Task, Transition
-from icil.tasks.tasks import make, names, register
+from icil.tasks.tasks import make, members, names, register
 
 __all__ = [
     "ActionSpace",
@@ -63,6 +63,7 @@ __all__ = [
     "load_pool",
     "load_pool_for",
     "make",
+    "members",
     "names",
     "parse_choice",
     "register",

@@ -66,8 +66,7 @@ def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
     """
     steps: list[Step] = []
     done: Transition | None = None
-    expert = task.expert()
-    with closing(task.make_env()) as env:
+    with closing(task.expert()) as expert, closing(task.make_env()) as env:
         task.reset(env, opening)
         expert.begin(env)
         while done is None or not (done.terminated or done.truncated):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import gymnasium
 import numpy as np
@@ -13,11 +13,9 @@ EnvT = TypeVar("EnvT", bound=gymnasium.Env[Any, Any])
 class Expert(ABC, Generic[EnvT]):
     """Plays a task well. One instance plays one episode at a time."""
 
-    name: ClassVar[str]
-    stateful: ClassVar[bool] = False
-    """Whether what it does depends on more than the state and the generator it is given."""
-    slow: ClassVar[bool] = False
-    """Whether `act` may take more than a millisecond, and so belongs in a thread."""
+    name: str
+    slow: bool = False
+    """Whether `begin` or `act` may take more than a millisecond, and so belong in a thread."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -26,6 +24,9 @@ class Expert(ABC, Generic[EnvT]):
 
     def begin(self, env: EnvT) -> None:
         """Is called once an episode, after the environment was put in its opening."""
+
+    def close(self) -> None:
+        """Is called once an episode, at its end; lets go of engines and the like."""
 
     @abstractmethod
     def act(self, env: EnvT, rng: np.random.Generator) -> str:

@@ -192,6 +192,8 @@ def load_pool(folder: Path) -> Pool:
         demonstrations = tuple(_LINE.validate_json(line) for line in lines.splitlines())
     except ValidationError as error:
         raise PoolError(f"{path} does not hold demonstrations: {_first(error)}") from error
+    if not all(d.steps for d in demonstrations):
+        raise PoolError(f"{path} is damaged: a demonstration has no steps")
     if len({d.id for d in demonstrations}) != card.demonstrations or not demonstrations:
         raise PoolError(
             f"{folder} is damaged: {_CARD} tells of {card.demonstrations} demonstrations with ids "

@@ -53,7 +53,9 @@ class Registry(Generic[T]):
         """
 
         def decorate(factory: Factory) -> Factory:
-            if name in self._factories or name in self._all_paths():
+            listed = self._all_paths().get(name)
+            own = f"{factory.__module__}:{factory.__qualname__}"
+            if name in self._factories or listed not in (None, own):
                 raise ContractError(f"there is a {self.noun} named {name!r} already")
             self._factories[name] = factory  # type: ignore[assignment]
             return factory
@@ -63,6 +65,10 @@ class Registry(Generic[T]):
     def names(self) -> tuple[str, ...]:
         """Returns all the names, sorted; those of families keep their ending."""
         return tuple(sorted({*self._factories, *self._all_paths()}))
+
+    def members(self) -> tuple[str, ...]:
+        """Returns the names that make a thing as they are: all but those of families."""
+        return tuple(name for name in self.names() if not name.endswith(_FAMILY_ENDINGS))
 
     def find(self, name: str) -> Found[T]:
         """Returns the factory for a name.

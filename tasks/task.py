@@ -6,8 +6,9 @@ method takes the environment that it is about, so that one task serves many at o
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from icil.tasks.actions import LegalActions, ParsedAction
 from icil.tasks.errors import UnknownNameError
@@ -40,17 +41,25 @@ class Transition(NamedTuple):
 class Task(ABC, Generic[EnvT]):
     """One world with its observation formats, action language, horizon and expert."""
 
-    name: ClassVar[str]
-    version: ClassVar[int]
+    name: str
+    version: int
     """Grows whenever openings, dynamics, rendering or the action language change."""
-    summary: ClassVar[str]
+    summary: str
     """One line for people; never shown to a model."""
-    formats: ClassVar[tuple[str, ...]]
-    image_formats: ClassVar[tuple[str, ...]] = ()
+    formats: tuple[str, ...]
+    image_formats: tuple[str, ...] = ()
     """Those of `formats` whose observations are images."""
-    horizon: ClassVar[int]
+    horizon: int
     """The most steps an episode takes; the environment truncates itself there."""
-    references: ClassVar[ReferenceScores | None] = None
+    references: ReferenceScores | None = None
+    slow: bool = False
+    """Whether `reset`, `observe` or `step` may take more than a millisecond (an engine that
+    answers, a renderer), and so belong in a thread."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What this task was set to beside its defaults, as JSON; it is part of every cell."""
+        return {}
 
     @abstractmethod
     def make_env(self) -> EnvT:

@@ -26,6 +26,11 @@ def names() -> tuple[str, ...]:
     return _REGISTRY.names()
 
 
+def members() -> tuple[str, ...]:
+    """Returns the names that make a task as they are: all but those of families."""
+    return _REGISTRY.members()
+
+
 def make(name: str) -> Task[Any]:
     """Makes a task by its name.
 

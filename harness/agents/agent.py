@@ -96,6 +96,14 @@ class Agent(ABC):
 
     capabilities: Capabilities
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was set to beside its defaults, as JSON; it is part of every cell.
+
+        Never a key, a header or an address that holds one.
+        """
+        return {}
+
     async def begin(self, episode: EpisodeContext) -> None:  # noqa: B027 - not all prepare
         """Is told that an episode begins, or goes on after an interruption."""
 
@@ -109,6 +117,9 @@ class Agent(ABC):
 
     async def end(self, episode: EpisodeContext) -> None:  # noqa: B027 - not all clean up
         """Is told that an episode is over, however it ended."""
+
+    async def close(self) -> None:  # noqa: B027 - not all hold anything
+        """Is told that the run is over, or interrupted; closes connections."""
 
     def tokens(self, part: Part) -> int:
         """Returns how many tokens a part takes in this agent's context.

@@ -1,9 +1,9 @@
 """The expert: the upper reference line."""
 
-import asyncio
 from typing import Any
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
+from icil.harness.threads import call
 from icil.tasks import Expert
 from icil.tasks.demonstrations import expert_generator
 
@@ -23,12 +23,11 @@ class ExpertAgent(Agent):
         expert = self._experts.get(episode)
         if expert is None:
             expert = self._experts[episode] = episode.task.expert()
-            expert.begin(turn.env)
+            await call(expert.slow, expert.begin, turn.env)
         rng = expert_generator(episode.task, episode.opening, turn.step)
-        if expert.slow:
-            return Reply(text=await asyncio.to_thread(expert.act, turn.env, rng))
-        return Reply(text=expert.act(turn.env, rng))
+        return Reply(text=await call(expert.slow, expert.act, turn.env, rng))
 
     async def end(self, episode: EpisodeContext) -> None:
         """Lets go of the episode's expert."""
-        self._experts.pop(episode, None)
+        if (expert := self._experts.pop(episode, None)) is not None:
+            expert.close()

@@ -1,6 +1,7 @@
 """The contract of a selector: which demonstrations an episode's model is shown."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,6 +36,11 @@ class Selection:
 
 class Selector(ABC):
     """Chooses demonstrations from a pool."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was set to beside its defaults, as JSON; it is part of every cell."""
+        return {}
 
     @abstractmethod
     def select(self, pool: Pool, query: Query, k: int, rng: np.random.Generator) -> Selection:

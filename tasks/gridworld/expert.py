@@ -1,7 +1,5 @@
 """The expert of the grid world: a uniformly random shortest path."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from icil.tasks.expert import Expert
@@ -16,7 +14,7 @@ class ShortestPath(Expert[GridworldEnv]):
     the same one, without a plan to remember.
     """
 
-    name: ClassVar[str] = "shortest_path"
+    name: str = "shortest_path"
 
     def act(self, env: GridworldEnv, rng: np.random.Generator) -> str:
         """Returns the first step of a random shortest path from here."""

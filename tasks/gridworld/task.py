@@ -1,7 +1,7 @@
 """The grid world as a task."""
 
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +24,13 @@ class Gridworld(Task[GridworldEnv]):
     every state; one that runs into a wall is wasted.
     """
 
-    name: ClassVar[str] = "gridworld"
-    version: ClassVar[int] = 1
-    summary: ClassVar[str] = "walk to a target in a walled room of 12x12 cells"
-    formats: ClassVar[tuple[str, ...]] = ("ascii", "coords", "rgb")
-    image_formats: ClassVar[tuple[str, ...]] = ("rgb",)
-    horizon: ClassVar[int] = HORIZON
-    references: ClassVar[ReferenceScores | None] = ReferenceScores(
+    name: str = "gridworld"
+    version: int = 1
+    summary: str = "walk to a target in a walled room of 12x12 cells"
+    formats: tuple[str, ...] = ("ascii", "coords", "rgb")
+    image_formats: tuple[str, ...] = ("rgb",)
+    horizon: int = HORIZON
+    references: ReferenceScores | None = ReferenceScores(
         expert=1.00, random=0.13, source="LMAct (arXiv 2412.01441), read off a figure"
     )
 

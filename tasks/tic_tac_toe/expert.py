@@ -1,7 +1,6 @@
 """The expert of tic-tac-toe: minimax, which expects a perfect opponent."""
 
 from functools import cache
-from typing import ClassVar
 
 import numpy as np
 
@@ -25,7 +24,7 @@ class Minimax(Expert[TicTacToeEnv]):
     Among equally good cells it takes the first in row order, so that nothing is left to chance.
     """
 
-    name: ClassVar[str] = "minimax"
+    name: str = "minimax"
 
     def act(self, env: TicTacToeEnv, rng: np.random.Generator) -> str:
         """Returns the best cell."""

@@ -1,7 +1,6 @@
 """Tic-tac-toe as a task."""
 
 from functools import cache
-from typing import ClassVar
 
 from icil.tasks.actions import ParsedAction, parse_choice
 from icil.tasks.observation import Observation
@@ -22,13 +21,13 @@ class TicTacToe(Task[TicTacToeEnv]):
     plays: x begins, so the numbers of marks tell.
     """
 
-    name: ClassVar[str] = "tic_tac_toe"
-    version: ClassVar[int] = 1
-    summary: ClassVar[str] = "tic-tac-toe from an early board against a random opponent"
-    formats: ClassVar[tuple[str, ...]] = ("ascii", "rgb")
-    image_formats: ClassVar[tuple[str, ...]] = ("rgb",)
-    horizon: ClassVar[int] = HORIZON
-    references: ClassVar[ReferenceScores | None] = ReferenceScores(
+    name: str = "tic_tac_toe"
+    version: int = 1
+    summary: str = "tic-tac-toe from an early board against a random opponent"
+    formats: tuple[str, ...] = ("ascii", "rgb")
+    image_formats: tuple[str, ...] = ("rgb",)
+    horizon: int = HORIZON
+    references: ReferenceScores | None = ReferenceScores(
         expert=0.85, random=0.13, source="LMAct (arXiv 2412.01441), read off a figure"
     )
 

@@ -58,7 +58,9 @@ def test_a_name_is_given_once(registry, name):
 def test_a_path_is_imported_when_it_is_used(registry):
     assert registry.names() == ("absent", "gridworld")
     assert isinstance(registry.make("gridworld"), Gridworld)
-    with pytest.raises(ContractError, match=r"'absent' cannot be imported from icil\.no_such_module"):
+    with pytest.raises(
+        ContractError, match=r"'absent' cannot be imported from icil\.no_such_module"
+    ):
         registry.make("absent")
 
 

@@ -1,0 +1,66 @@
+"""The work of a run: the episodes still to be played, handed out one by one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from icil.harness.plan import Cell, Plan, Start
+from icil.results import RunStore
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """An episode to be played."""
+
+    cell: Cell
+    number: int
+    """The cell's number in the store."""
+    start: Start
+
+
+class Work:
+    """Hands out the jobs of a plan, cell by cell and opening by opening.
+
+    A cell with an overlong episode is given up: it has no score, whatever the others bring.
+
+    Args:
+        plan: The plan.
+        store: The run's store; asked through `write`, on its own thread.
+        write: Runs a function of the store.
+    """
+
+    def __init__(
+        self, plan: Plan, store: RunStore, write: Callable[[Callable[[], Any]], Awaitable[Any]]
+    ) -> None:
+        self._plan, self._store, self._write = plan, store, write
+        self._numbers = store.cells()
+        self._cells = iter(plan.cells)
+        self._jobs: Iterator[Job] = iter(())
+        self._given_up: set[str] = set()
+        self._lock = asyncio.Lock()
+
+    async def next(self) -> Job | None:
+        """Returns the next job; None when there are no more."""
+        async with self._lock:
+            while True:
+                for job in self._jobs:
+                    if job.cell.record.hash not in self._given_up:
+                        return job
+                cell = next(self._cells, None)
+                if cell is None:
+                    return None
+                number = self._numbers[cell.record.hash]
+                ended = await self._write(partial(self._store.ended, number))
+                if "overlong" in ended.values():
+                    self.give_up(cell)
+                self._jobs = (
+                    Job(cell, number, start)
+                    for start in self._plan.starts(cell)
+                    if start.number not in ended
+                )
+
+    def give_up(self, cell: Cell) -> None:
+        """Hands out no more jobs of a cell."""
+        self._given_up.add(cell.record.hash)
