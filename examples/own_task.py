@@ -1,7 +1,7 @@
 """A task of your own: an environment, a language, an expert, and a run over it.
 
-Run it with `python examples/own_task.py FOLDER`; the folder must not exist yet. It checks the
-task, lets its expert build a pool of demonstrations, and plays the embedded agents.
+Run it with `python examples/own_task.py FOLDER`. It checks the task, lets its expert build a
+pool of demonstrations, and plays the embedded agents.
 """
 
 import sys
@@ -53,7 +53,6 @@ class Counter(Expert):
 
     def act(self, env, rng):
         """Returns the action that leads towards ten."""
-        del rng  # for experts that choose between equally good actions
         return "up" if env.number < 10 else "down"
 
 
@@ -84,12 +83,10 @@ class CountToTen(Task):
 
     def legal_actions(self, env):
         """Returns both, whatever the number."""
-        del env
         return tuple(ACTIONS)
 
     def parse(self, text, env):
         """Reads `up` or `down`."""
-        del env
         return parse_choice(text, ACTIONS, ACTIONS)
 
     def expert(self):
@@ -102,7 +99,8 @@ def main(folder: Path) -> None:
     task = make("count_to_ten")
     for finding in check_task(task, "count_to_ten"):
         sys.exit(f"the task is not right yet: {finding}")
-    save_pool(build_pool(task, 50), folder / "pool")
+    if not (folder / "pool").exists():
+        save_pool(build_pool(task, 50), folder / "pool")
     experiment = Experiment(
         task=("count_to_ten",), demos=(0, 1, 4, 16), episodes=20, pool=(folder / "pool",)
     )
@@ -113,4 +111,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/own_task.py FOLDER")
     main(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from icil.harness.agents import EpisodeContext, Reply, Turn
-from icil.harness.plan import Cell
+from icil.harness.cells import Cell
 from icil.harness.threads import call
 from icil.harness.work import Job
 from icil.prompt_builders import (
@@ -27,6 +27,7 @@ from icil.results.store import StoredPart
 from icil.tasks import (
     ContractError,
     Demonstration,
+    IcilError,
     ModelError,
     ParsedAction,
     StoreError,
@@ -114,7 +115,7 @@ class Episode:
             )
         )
         if agent.capabilities.demonstrations == "prompt":
-            await self._begin_prompt(record.id)
+            await self._begin_prompt(record)
         context = EpisodeContext(
             task=self._task,
             format=cell.record.format,
@@ -180,7 +181,7 @@ class Episode:
                 observation=observation,
                 prompt=self._prompt(),
             )
-            reply = await self._cell.agent.act(turn)
+            reply = await self._ask(turn)
             parsed, action, answer = self._read(turn, reply)
             shown = [*self._new, *turn.prompt.question] if turn.prompt else []
             previous, self._last = self._last, None
@@ -206,6 +207,24 @@ class Episode:
             self._tail.act(action)
         return done.terminated or done.truncated
 
+    async def _ask(self, turn: Turn) -> Reply:
+        try:
+            reply: object = await self._cell.agent.act(turn)
+        except IcilError:
+            raise
+        except Exception as error:
+            error.add_note(
+                f"in the agent at {self._where(turn.step)}; what was played is kept, and the same "
+                "command goes on"
+            )
+            raise
+        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+            raise ContractError(
+                f"{self._where(turn.step)}: `act` must return a Reply whose text is a str, "
+                f"not {reply!r:.80}"
+            )
+        return reply
+
     def _recognise(self, known: StepRecord) -> None:
         """Checks that a step that was played before would be asked in the same words today.
 
@@ -215,10 +234,12 @@ class Episode:
         if known.prompt is None or self._tail is None:
             return
         if self._question().hash != known.prompt:
-            raise StoreError(
-                f"{self._where(known.step)}: the prompt is another now than it was then; "
-                f"{_ELSEWHERE}"
-            )
+            raise self._another_prompt(known.step)
+
+    def _another_prompt(self, step: int) -> StoreError:
+        return StoreError(
+            f"{self._where(step)}: the prompt is another now than it was then; {_ELSEWHERE}"
+        )
 
     def _where(self, step: int) -> str:
         cell = self._cell.record
@@ -298,9 +319,11 @@ class Episode:
         self._selection = _with_forced(found, forced) if forced else found
         self._left_out = 0 if forced else len(showing)
 
-    async def _begin_prompt(self, episode: int) -> None:
+    async def _begin_prompt(self, episode: EpisodeRecord) -> None:
         desk, builder = self._desk, self._desk.builder(self._cell)
         prefix = await call(True, _make_prefix, builder, self._selection)
+        if episode.prefix not in (None, prefix.hash):
+            raise self._another_prompt(0)
         self._tail = builder.tail(prefix)
         self._images = prefix.images
         agent = self._cell.agent
@@ -311,7 +334,7 @@ class Episode:
             self._tokens = desk.counted[key]
         await desk.write(
             lambda: desk.store.set_prefix(
-                episode, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
+                episode.id, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
             )
         )
 

@@ -55,7 +55,7 @@ class Experiment(BaseModel):
     task: Annotated[Names, Field(min_length=1)] = ("all",)
     """Names of tasks; `all` is every task."""
     format: Names = ()
-    """Observation formats; none for all that each task has."""
+    """Observation formats; none, or `all`, for all that each task has."""
     agent: Annotated[Names, Field(min_length=1)] = ("random", "expert", "nearest")
     selector: Annotated[Names, Field(min_length=1)] = ("random",)
     demos: Annotated[
@@ -152,4 +152,16 @@ def _read(path: Path) -> dict[str, Any]:
         if value is None and name != "template":
             raise ExperimentError(f"{path}: {key}: expected {_EXPECTED[name]}, got nothing")
         found[name] = value
+    for name in ("template", "pool"):
+        if name in found:
+            found[name] = _beside(path, found[name])
     return found
+
+
+def _beside(file: Path, value: Any) -> Any:
+    """Takes the paths in a file as relative to it."""
+    if isinstance(value, list):
+        return [_beside(file, item) for item in value]
+    if isinstance(value, str) and value and "\0" not in value:
+        return str(file.parent / value)
+    return value

@@ -18,7 +18,8 @@ from icil.results import RunStore
 from icil.results.store import FILE_NAME
 from icil.tasks.errors import RunFolderError, StoreError
 
-EXPERIMENT, LEADERBOARD, SCORES = "experiment.yaml", "leaderboard.csv", "scores.png"
+EXPERIMENT, TEMPLATE = "experiment.yaml", "template.yaml"
+LEADERBOARD, SCORES = "leaderboard.csv", "scores.png"
 _LOCK = ".lock"
 
 
@@ -80,10 +81,10 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
         if path.exists():
             store = RunStore(path)
         else:
-            _write_experiment(folder / EXPERIMENT, plan)
             store = RunStore.create(path, plan.meta, (cell.record for cell in plan.cells))
         try:
             _check_experiment(store, folder, plan)  # another process may have made it meanwhile
+            _write_experiment(folder, plan)
             yield store
         finally:
             store.close()
@@ -93,25 +94,22 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
 
 def _ours() -> frozenset[str]:
     """What a process that died before there was a store may have left."""
-    return frozenset({_LOCK, EXPERIMENT, FILE_NAME + ".new", FILE_NAME + ".new-journal"})
+    return frozenset({_LOCK, FILE_NAME + ".new", FILE_NAME + ".new-journal"})
 
 
-def _write_experiment(path: Path, plan: Plan) -> None:
-    fields = plan.experiment.model_dump(mode="json")
-    for name in ("template", "pool"):
-        # Relative paths mean something only where the command was typed.
-        value = getattr(plan.experiment, name)
-        if isinstance(value, Path):
-            fields[name] = str(value.absolute())
-        elif value:
-            fields[name] = [str(item.absolute()) for item in value]
-    text = yaml.safe_dump(
-        {key: value for key, value in fields.items() if value is not None},
-        sort_keys=False,
-        default_flow_style=None,
-        allow_unicode=True,
-    )
+def _write_experiment(folder: Path, plan: Plan) -> None:
+    """Writes the experiment file, and the template beside it, unless they are there."""
+    path = folder / EXPERIMENT
+    if path.exists():
+        return
+    fields = plan.experiment.model_dump(mode="json", exclude_none=True)
+    if fields["pool"]:
+        fields["pool"] = [str(pool.absolute()) for pool in plan.experiment.pool]
     try:
+        if plan.experiment.template is not None:
+            fields["template"] = TEMPLATE
+            (folder / TEMPLATE).write_bytes(plan.experiment.template.read_bytes())
+        text = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, allow_unicode=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
@@ -128,7 +126,15 @@ def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {str(v)[:12]}" for k, v in sorted(value.items())) or "none"
+        # A hash is known by its beginning; settings may differ in their last digit.
+        short = {k: v[:12] if isinstance(v, str) else _whole(v) for k, v in value.items()}
+        return ", ".join(f"{k} {v}" for k, v in sorted(short.items())) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _whole(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{k} {_whole(v)}" for k, v in sorted(value.items())) + ")"
     return str(value)

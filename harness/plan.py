@@ -5,23 +5,23 @@ Whatever can be wrong with an experiment is found here, before anything is creat
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from icil.harness import agents as agent_registry
-from icil.harness.agents import Agent
+from icil.harness.agents import Agent, Capabilities
+from icil.harness.cells import Cell, TaskPlan, blind_cell, reference_cell, swept_cells
 from icil.harness.experiment import Experiment
-from icil.prompt_builders import PromptOptions, Selector, Template, load_template, selectors
+from icil.prompt_builders import Template, load_template, selectors
 from icil.prompt_builders.template import DEFAULT
-from icil.results import CellRecord
 from icil.tasks import (
     ContractError,
     Demonstration,
     ExperimentError,
     Opening,
-    Pool,
+    OpeningsError,
     PoolError,
     Task,
     UnknownNameError,
@@ -29,41 +29,12 @@ from icil.tasks import (
     make,
     members,
 )
-from icil.tasks.demonstrations import state_digest
 from icil.tasks.openings import take
-from icil.tasks.pools import read_card
+from icil.tasks.pools import read_card, shipped_pool
 from icil.tasks.seeding import digest, generator
 
 REFERENCES = ("random", "expert")
 """The players whose scores the others are held against."""
-
-
-@dataclass(frozen=True, eq=False)
-class TaskPlan:
-    """A task of an experiment."""
-
-    task: Task[Any]
-    formats: tuple[str, ...]
-    pool: Pool | None
-    """None where no cell shows demonstrations."""
-
-    def showing(self, env: Any) -> frozenset[str]:
-        """Returns the ids of the demonstrations that pass through the env's present state."""
-        if self.pool is None:
-            return frozenset()
-        return self.pool.passing.get(state_digest(self.task, env), frozenset())
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One point of a sweep, ready to be played."""
-
-    record: CellRecord
-    task: TaskPlan
-    agent: Agent
-    selector: Selector | None
-    """None where the agent is shown no demonstrations."""
-    options: PromptOptions
 
 
 class Start(NamedTuple):
@@ -102,9 +73,12 @@ class Plan:
             part
             for cell in self.cells
             for part in (
-                (cell.record.task, cell.task.task.settings),
-                (cell.record.agent, cell.agent.settings),
-                (cell.record.selector, cell.selector.settings if cell.selector else {}),
+                (f"task {cell.record.task}", cell.task.task.settings),
+                (f"agent {cell.record.agent}", cell.agent.settings),
+                (
+                    f"selector {cell.record.selector}",
+                    cell.selector.settings if cell.selector else {},
+                ),
             )
         ]
         found["settings"] = {name: dict(settings) for name, settings in parts if settings}
@@ -161,36 +135,45 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
     own = own_agents or {}
     if taken := set(own) & set(agent_registry.names()):
         raise ContractError(f"there is an agent named {min(taken)!r} already")
+    for name, agent in own.items():
+        _check_agent(name, agent)
+    if "all" in experiment.format:
+        experiment = experiment.model_copy(update={"format": ()})
     template = load_template(experiment.template or DEFAULT)
     agents = {name: own[name] if name in own else _agent(name, own) for name in experiment.agent}
     chosen = {name: selectors.make(name) for name in experiment.selector}
     shows = any(a.capabilities.demonstrations in ("prompt", "trajectory") for a in agents.values())
     shows = (shows and any(experiment.demos)) or experiment.teacher_forced
-    tasks = _tasks(experiment, shows=shows)
+    skipped: list[str] = []
+    tasks = _tasks(experiment, skipped, shows=shows)
+    demos = experiment.demos
+    if experiment.teacher_forced and 0 in demos:
+        skipped.append("0 demonstrations: a teacher-forced episode is one of those shown")
+        demos = tuple(k for k in demos if k)
+    if not demos:
+        raise ExperimentError("teacher_forced: expected demos of 1 or more, got 0 alone")
     experiment = experiment.model_copy(
         update={
             "task": tuple(tasks),
             "format": tuple(dict.fromkeys(f for t in tasks.values() for f in t.formats)),
+            "demos": demos,
         }
     )
-    if experiment.teacher_forced and 0 in experiment.demos:
-        raise ExperimentError("teacher_forced: expected demos of 1 or more, got 0 among them")
     cells: list[Cell] = []
-    skipped: list[str] = []
     for task in tasks.values():
         _check_supply(experiment, task)
         if not experiment.teacher_forced:
-            cells.extend(_reference(task, name, asked=name in agents) for name in REFERENCES)
+            cells.extend(reference_cell(task, name, asked=name in agents) for name in REFERENCES)
         for name, agent in agents.items():
             if agent.capabilities.blind:
                 if name not in REFERENCES or experiment.teacher_forced:
-                    cells.append(_blind(experiment, task, name, agent))
+                    cells.append(blind_cell(experiment, task, name, agent))
                 continue
             for format in task.formats:
                 if missing := _unseen(task.task, format, agent):
                     skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
                     continue
-                cells.extend(_swept(experiment, template, task, format, name, agent, chosen))
+                cells.extend(swept_cells(experiment, template, task, format, name, agent, chosen))
     if not any(cell.record.asked for cell in cells):
         raise ExperimentError("; ".join(skipped))
     return Plan(experiment, template, tasks, tuple(cells), tuple(skipped))
@@ -198,14 +181,42 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
 
 def _agent(name: str, own: Mapping[str, Agent]) -> Agent:
     try:
-        return agent_registry.make(name)
+        agent = agent_registry.make(name)
     except UnknownNameError as error:
         raise UnknownNameError("agent", name, {*error.known, *own}) from error
+    _check_agent(name, agent)
+    return agent
 
 
-def _tasks(experiment: Experiment, *, shows: bool) -> dict[str, TaskPlan]:
-    wanted = (n for name in experiment.task for n in (members() if name == "all" else (name,)))
-    tasks = {name: make(name) for name in dict.fromkeys(wanted)}
+def _check_agent(name: str, agent: object) -> None:
+    """Checks what can be checked of an agent before it plays.
+
+    Raises:
+        ContractError: It is none, or does not say what it can be given.
+    """
+    if not isinstance(agent, Agent):
+        raise ContractError(f"agent {name!r} is no icil.harness.Agent but a {type(agent).__name__}")
+    found = getattr(agent, "capabilities", None)
+    if not isinstance(found, Capabilities):
+        raise ContractError(f"agent {name!r} needs `capabilities`, an icil.harness.Capabilities")
+    if found.context_tokens is not None and type(agent).tokens is Agent.tokens:
+        raise ContractError(
+            f"agent {name!r} names a limit of {found.context_tokens} tokens and so must count "
+            "them: give it a method `tokens(part)`"
+        )
+
+
+def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[str, TaskPlan]:
+    wanted = dict.fromkeys(
+        n for name in experiment.task for n in (members() if name == "all" else (name,))
+    )
+    pools = {read_card(folder).task for folder in experiment.pool}
+    if shows and "all" in experiment.task:
+        for name in [n for n in wanted if n not in experiment.task]:
+            if name not in pools and not shipped_pool(name).exists():
+                skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
+                del wanted[name]
+    tasks = {name: make(name) for name in wanted}
     known = {format for task in tasks.values() for format in task.formats}
     for format in experiment.format:
         if format not in known:
@@ -240,7 +251,7 @@ def _check_supply(experiment: Experiment, plan: TaskPlan) -> None:
     if experiment.teacher_forced:
         openings: list[Opening] = []
     else:
-        openings = list(take(task.openings("evaluation"), experiment.episodes))
+        openings = _openings(task, experiment.episodes)
     if pool is None or most == 0:
         return
     env = task.make_env()
@@ -258,6 +269,17 @@ def _check_supply(experiment: Experiment, plan: TaskPlan) -> None:
         )
 
 
+def _openings(task: Task[Any], episodes: int) -> list[Opening]:
+    source = task.openings("evaluation")
+    try:
+        return list(take(source, episodes))
+    except OpeningsError as error:
+        raise OpeningsError(
+            f"{episodes} episodes of {task.name} were asked for; it has {source.distinct} "
+            "evaluation openings"
+        ) from error
+
+
 def _unseen(task: Task[Any], format: str, agent: Agent) -> str | None:
     images = format in task.image_formats
     if images and not agent.capabilities.images:
@@ -265,93 +287,3 @@ def _unseen(task: Task[Any], format: str, agent: Agent) -> str | None:
     if not images and not (agent.capabilities.text or agent.capabilities.state):
         return "it takes no text"
     return None
-
-
-def _reference(task: TaskPlan, name: str, *, asked: bool) -> Cell:
-    """Returns the cell of a reference player, which depends on its task alone."""
-    agent = agent_registry.make(name)
-    record = CellRecord(hash=_hash(_who(task, name, agent)), **_unswept(task, name), asked=asked)
-    return Cell(record, task, agent, None, PromptOptions())
-
-
-def _blind(experiment: Experiment, task: TaskPlan, name: str, agent: Agent) -> Cell:
-    identity = {**_who(task, name, agent), "seed": experiment.seed}
-    if experiment.teacher_forced and task.pool:
-        identity["teacher_forced"] = task.pool.hash
-    record = CellRecord(hash=_hash(identity), **_unswept(task, name))
-    return Cell(record, task, agent, None, PromptOptions())
-
-
-def _who(task: TaskPlan, name: str, agent: Agent) -> dict[str, Any]:
-    """Returns what identifies the task and the agent of a cell."""
-    return {
-        "task": task.task.name,
-        "version": task.task.version,
-        "task_settings": dict(task.task.settings),
-        "agent": name,
-        "agent_settings": dict(agent.settings),
-    }
-
-
-def _unswept(task: TaskPlan, name: str) -> dict[str, Any]:
-    return {
-        "task": task.task.name,
-        "format": "",
-        "agent": name,
-        "selector": "",
-        "demonstrations": 0,
-    }
-
-
-def _swept(
-    experiment: Experiment,
-    template: Template,
-    task: TaskPlan,
-    format: str,
-    name: str,
-    agent: Agent,
-    chosen: Mapping[str, Selector],
-) -> Iterator[Cell]:
-    """Yields the cells of an agent that looks at observations, in one format."""
-    use = agent.capabilities.demonstrations
-    options = PromptOptions(
-        legal_actions=experiment.legal_actions,
-        reasoning=experiment.reasoning and use == "prompt",
-        past_actions=experiment.past_actions,
-    )
-    shown: dict[str, Any] = {"legal_actions": options.legal_actions}
-    if use == "prompt":
-        shown = {**asdict(options), "template": template.hash}
-    if experiment.teacher_forced:
-        shown["teacher_forced"] = True
-    takes = use in ("prompt", "trajectory")
-    for k in experiment.demos if takes else (0,):
-        # With nothing to choose, the selectors would all play, and pay for, the same episodes.
-        chooses = takes and k > experiment.teacher_forced
-        for selector in chosen if chooses else ("",):
-            # Named one by one: what is added here later must not change older hashes.
-            identity = {
-                **_who(task, name, agent),
-                "format": format,
-                "options": shown,
-                "demonstrations": k,
-                "seed": experiment.seed,
-            }
-            if chooses:
-                identity["selector"] = [selector, dict(chosen[selector].settings)]
-            if k and task.pool:
-                identity["pool"] = task.pool.hash
-            record = CellRecord(
-                hash=_hash(identity),
-                task=task.task.name,
-                format=format,
-                agent=name,
-                selector=selector,
-                demonstrations=k,
-                options=shown,
-            )
-            yield Cell(record, task, agent, chosen.get(selector), options)
-
-
-def _hash(identity: Mapping[str, Any]) -> str:
-    return digest(json.dumps(identity, sort_keys=True), size=8).hex()

@@ -10,6 +10,8 @@ from icil.results import EpisodeStatus, Usage
 
 _INTERVAL_S = 0.1
 """Between two changes of the figures."""
+_LOG_INTERVAL_S = 30.0
+"""Between two lines in a log."""
 
 
 class ProgressBar:
@@ -17,17 +19,18 @@ class ProgressBar:
 
     Args:
         episodes: How many there are.
-        console: Where to draw; draws nothing where that is no terminal.
+        console: Where to draw; where that is no terminal, a line is written now and then.
     """
 
     def __init__(self, episodes: int, console: Console) -> None:
         self._steps = self._errors = 0
         self._cost = 0.0
         self._unpriced = False
-        self._began = self._drawn = time.monotonic()
+        self._console = console
+        self._began = self._drawn = self._logged = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("episodes"),
             TextColumn("{task.fields[figures]}"),
@@ -71,6 +74,16 @@ class ProgressBar:
         """Counts an episode."""
         self._errors += status == "error"
         self._bar.update(self._task, advance=1)
+        self._log()
+
+    def _log(self) -> None:
+        """Writes a line now and then where there is no terminal to draw in."""
+        now = time.monotonic()
+        if self._console.is_interactive or now - self._logged < _LOG_INTERVAL_S:
+            return
+        self._logged = now
+        done = self._bar.tasks[0]
+        self._console.print(f"{done.completed:.0f}/{done.total:.0f} episodes · {self._figures()}")
 
     def _figures(self) -> str:
         rate = self._steps / max(1e-9, time.monotonic() - self._began)

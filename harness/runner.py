@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from icil.harness.agents import Agent
+from icil.harness.cells import Cell
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, open_folder
-from icil.harness.plan import Cell, Plan, make_plan
+from icil.harness.plan import Plan, make_plan
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
 from icil.prompt_builders import PromptBuilder
@@ -43,6 +44,8 @@ class RunSummary:
     """In the whole run, those of the reference players included."""
     errors: int
     """Episodes that a fault ended; the same command tries them again."""
+    faults: Mapping[str, int]
+    """The commonest of those faults, with how many episodes each ended."""
     overlong: int
     """Episodes whose prompt does not fit its model."""
     skipped: tuple[str, ...]
@@ -105,13 +108,14 @@ async def run_plan(
     with open_folder(folder, plan) as store:
         await _play(plan, store, concurrency, progress or _Silence())
         leaderboard = await asyncio.to_thread(make_leaderboard, store)
-        counts = store.counts()
+        counts, faults = store.counts(), store.faults()
     await asyncio.to_thread(_write_results, leaderboard, folder)
     return RunSummary(
         folder=folder,
         leaderboard=leaderboard,
         episodes=plan.episodes,
         errors=counts.get("error", 0),
+        faults=faults,
         overlong=counts.get("overlong", 0),
         skipped=plan.skipped,
     )
@@ -160,9 +164,11 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
         # One fault stops all workers; the first is the cause, the others follow from it.
         raise errors.exceptions[0] from None
     finally:
-        for agent in {cell.agent for cell in plan.cells}:
-            await agent.close()
-        await write.close()
+        try:
+            for agent in {cell.agent for cell in plan.cells}:
+                await agent.close()
+        finally:
+            await write.close()
 
 
 class _Builders:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from icil.harness.plan import Cell, Plan, Start
+from icil.harness.cells import Cell
+from icil.harness.plan import Plan, Start
 from icil.results import RunStore
 
 

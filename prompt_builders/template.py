@@ -91,7 +91,8 @@ def _check_piece(template: Template, piece: str, path: Path) -> None:
             found.append(name)
     for name in found:
         if name not in known:
-            raise TemplateError(f"{where}: unknown placeholder '${name}'{suggestion(name, known)}")
+            hint = suggestion(f"${name}", [f"${one}" for one in known])
+            raise TemplateError(f"{where}: unknown placeholder '${name}'{hint}")
     needed = _REQUIRED.get(piece)
     if needed and found.count(needed) != 1:
         raise TemplateError(
@@ -100,7 +101,8 @@ def _check_piece(template: Template, piece: str, path: Path) -> None:
 
 
 def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    # A misspelt piece is an unknown and a missing one: the unknown one tells more.
+    problem = min(error.errors(), key=lambda found: found["type"] == "missing")
     name = ".".join(map(str, problem["loc"]))
     if problem["type"] == "missing":
         return f"the piece {name!r} is missing"

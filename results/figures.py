@@ -34,7 +34,8 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
     for row in leaderboard.rows:
         panels.setdefault((row.task, row.format), []).append(row)
     styles = {
-        series: (_COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)])
+        # Each time round the markers move on by one, so that 49 series differ.
+        series: (_COLORS[i % len(_COLORS)], _MARKERS[(i + i // len(_COLORS)) % len(_MARKERS)])
         for i, series in enumerate(_all_series(leaderboard.rows))
     }
     columns = min(_COLUMNS, max(1, len(panels)))
@@ -45,7 +46,8 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
         axes.set_title(f"{task} · {format}", fontsize=10)
         _panel(axes, rows, styles)
         if index % columns == 0:
-            axes.set_ylabel("mean return")
+            forced = leaderboard.experiment.get("teacher_forced")
+            axes.set_ylabel("share of actions reproduced" if forced else "mean return")
         axes.set_xlabel("demonstrations")
     handles = {
         label: handle
@@ -57,7 +59,7 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
             list(handles.values()),
             list(handles),
             loc="outside lower center",
-            ncols=min(6, len(handles)),
+            ncols=_legend_columns(list(handles), figure.get_figwidth()),
             frameon=False,
         )
     return figure
@@ -120,12 +122,19 @@ def _panel(axes: "Axes", rows: Sequence[Row], styles: Mapping[_Series, tuple[str
         )
         low = [mean if row.score_ci_low is None else row.score_ci_low for row, mean in mine]
         high = [mean if row.score_ci_high is None else row.score_ci_high for row, mean in mine]
+        if len(mine) == 1:
+            axes.vlines(x, low, high, color=color, alpha=0.5, linewidth=3)
         axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_xticks([_position(n) for n in numbers], [str(n) for n in numbers])
     axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _legend_columns(labels: Sequence[str], width: float) -> int:
+    """Returns how many labels fit side by side in a figure, its width in inches."""
+    return max(1, min(len(labels), int(width / (0.5 + 0.09 * max(map(len, labels))))))
 
 
 def _level(axes: "Axes", means: Sequence[float | None], label: str, color: str, style: str) -> None:

@@ -8,7 +8,7 @@ score: a mean over the episodes that happened to fit would flatter it.
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,8 @@ class Row:
     """
 
     rank: int | None
-    """Within task and format, from 1; cells with equal means share a rank."""
+    """Within task and format, from 1; equal means share a rank. None for a cell without a score
+    and for one that is not finished."""
     task: str
     format: str
     agent: str
@@ -61,9 +62,11 @@ class Row:
     """Of all episodes; None where the price of a step is not known."""
     latency_p50_s: float | None
     experiment_hash: str
+    note: str = ""
+    """Why there is no rank: `overlong` (a prompt does not fit), `unfinished`; no column."""
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(one.name for one in fields(Row) if one.name != "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,8 @@ class Leaderboard:
     """All the rows of a run."""
 
     rows: tuple[Row, ...]
+    experiment: Mapping[str, Any] = field(default_factory=dict)
+    """What was played, as the store has it."""
 
     def to_csv(self) -> str:
         """Returns the rows as CSV, numbers with up to six significant digits."""
@@ -78,7 +83,7 @@ class Leaderboard:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in self.rows:
-            writer.writerow([_field(value) for value in asdict(row).values()])
+            writer.writerow([_field(getattr(row, name)) for name in COLUMNS])
         return text.getvalue()
 
     def write(self, path: Path) -> None:
@@ -97,6 +102,7 @@ def make_leaderboard(store: RunStore) -> Leaderboard:
     meta = store.meta()
     cells, episodes = cells_frame(store), episodes_frame(store)
     formats: Mapping[str, list[str]] = meta["formats"]
+    planned: int = meta["experiment"]["episodes"]
     latencies = latencies_frame(store).groupby("cell")["latency_s"].median().to_dict()
     found: list[Row] = []
     by_cell = dict(iter(episodes.groupby("cell")))
@@ -111,9 +117,11 @@ def make_leaderboard(store: RunStore) -> Leaderboard:
             number = int(cell["cell"])
             played = by_cell.get(number, episodes[:0])
             row = _row(cell, played, players, latencies.get(number), meta["experiment_hash"])
+            if not row.note and row.episodes + row.errors < planned:
+                row = replace(row, note="unfinished")
             shown_in = formats[str(task)] if row.format == "" else [row.format]
             found.extend(replace(row, format=format) for format in shown_in)
-    return Leaderboard(rows=tuple(_ranked(found)))
+    return Leaderboard(rows=tuple(_ranked(found)), experiment=meta["experiment"])
 
 
 def _scores(episodes: "pd.DataFrame") -> dict[int, float]:
@@ -176,6 +184,7 @@ def _row(
         cost_usd=None if episodes["unpriced"].any() else float(episodes["cost_usd"].sum()),
         latency_p50_s=latency,
         experiment_hash=experiment_hash,
+        note="overlong" if overlong else "",
     )
 
 
@@ -193,10 +202,10 @@ def _ranked(rows: Iterable[Row]) -> Iterator[Row]:
     for row in sorted(rows, key=place):
         if (row.task, row.format) != group:
             group, position, last = (row.task, row.format), 0, None
-        position += 1
-        if row.score_mean is None:
+        if row.score_mean is None or row.note:
             yield row
             continue
+        position += 1
         if last is None or row.score_mean != last:
             rank, last = position, row.score_mean
         yield replace(row, rank=rank)

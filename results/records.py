@@ -95,4 +95,6 @@ class EpisodeRecord:
     status: EpisodeStatus
     attempt: int = 0
     """From 0; counts up where an agent cannot go on in the middle and starts again."""
+    prefix: bytes | None = None
+    """The hash of what its prompts begin with; None until one was made."""
     steps: tuple[StepRecord, ...] = ()

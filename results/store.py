@@ -137,6 +137,16 @@ class RunStore:
                 self._db.execute("SELECT status, COUNT(*) FROM episodes GROUP BY status").fetchall()
             )
 
+    def faults(self, most: int = 3) -> dict[str, int]:
+        """Returns the commonest reasons of errors, with how many episodes each ended."""
+        with self._guard():
+            rows = self._db.execute(
+                "SELECT message, COUNT(*) AS n FROM episodes WHERE status = 'error' "
+                "GROUP BY message ORDER BY n DESC, message LIMIT ?",
+                (most,),
+            )
+            return dict(rows.fetchall())
+
     def begin_episode(
         self,
         cell: int,
@@ -163,7 +173,7 @@ class RunStore:
         """
         with self._transaction() as db:
             found = db.execute(
-                "SELECT id, status, attempt, demonstrations FROM episodes "
+                "SELECT id, status, attempt, prefix, demonstrations FROM episodes "
                 "WHERE cell = ? AND opening = ?",
                 (cell, opening),
             ).fetchone()
@@ -176,7 +186,7 @@ class RunStore:
                 ).lastrowid
                 assert number is not None
                 return EpisodeRecord(id=number, status="running")
-            number, status, attempt, shown = found
+            number, status, attempt, prefix, shown = found
             if shown != _json(list(demonstrations)):
                 raise StoreError(
                     f"{self.path}: the episode of opening {opening} was begun with other "
@@ -188,7 +198,9 @@ class RunStore:
                 (attempt, number),
             )
             steps = tuple(_steps(db, number, attempt))
-        return EpisodeRecord(id=number, status=status, attempt=attempt, steps=steps)
+        return EpisodeRecord(
+            id=number, status=status, attempt=attempt, prefix=prefix, steps=steps
+        )
 
     def set_prefix(
         self,
@@ -197,7 +209,7 @@ class RunStore:
         hashes: tuple[bytes, ...],
         parts: Callable[[], Iterable[StoredPart]],
     ) -> None:
-        """Records the prefix of an episode's prompts.
+        """Records the prefix of an episode's prompts, where there is none yet.
 
         Args:
             episode: The episode's number.

@@ -111,11 +111,13 @@ def make_pool(task: Task[Any], demonstrations: Iterable[Demonstration]) -> Pool:
     """Makes a pool, with its card, of demonstrations at hand.
 
     Raises:
-        PoolError: There are none.
+        PoolError: There are none, or one has no steps.
     """
     chosen = tuple(demonstrations)
     if not chosen:
         raise PoolError(f"a pool of {task.name} needs at least one demonstration")
+    if empty := [d.id for d in chosen if not d.steps]:
+        raise PoolError(f"demonstration {empty[0]} of {task.name} has no steps")
     returns = np.array([d.total for d in chosen])
     lengths = np.array([len(d.steps) for d in chosen])
     expert = task.expert()

@@ -10,7 +10,7 @@ from icil.harness.agents.agent import (
     Reply,
     Turn,
 )
-from icil.tasks.registry import Factory, Registry
+from icil.tasks.registry import Factory, Found, Registry
 
 _REGISTRY: Registry[Agent] = Registry(
     "agent",
@@ -34,6 +34,15 @@ def names() -> tuple[str, ...]:
     return _REGISTRY.names()
 
 
+def find(name: str) -> Found[Agent]:
+    """Finds what makes the agent of a name.
+
+    Raises:
+        UnknownNameError: There is no such agent; the message names the nearest.
+    """
+    return _REGISTRY.find(name)
+
+
 def make(name: str) -> Agent:
     """Makes an agent by its name.
 
@@ -50,6 +59,7 @@ __all__ = [
     "EpisodeContext",
     "Reply",
     "Turn",
+    "find",
     "make",
     "names",
     "register",

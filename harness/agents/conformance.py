@@ -6,7 +6,7 @@ line, `icil check agent NAME`. A hosted model is really asked, some dozens of ti
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +48,7 @@ _EPISODES = (
 _STEPS = (
     "SELECT c.format, c.demonstrations, e.opening, s.step, s.reply, s.action, s.reward "
     "FROM steps s JOIN episodes e ON e.id = s.episode JOIN cells c ON c.id = e.cell "
-    f"WHERE c.agent = '{_NAME}' ORDER BY 1, 2, 3, 4"
+    f"WHERE c.agent = '{_NAME}' AND s.attempt = e.attempt ORDER BY 1, 2, 3, 4"
 )
 
 
@@ -90,6 +90,10 @@ class _Watched(Agent):
         self.replies: list[object] = []
         self._agent, self._stop_after = agent, stop_after
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self._agent.settings
+
     async def begin(self, episode: EpisodeContext) -> None:
         await self._agent.begin(episode)
 
@@ -104,6 +108,9 @@ class _Watched(Agent):
 
     async def end(self, episode: EpisodeContext) -> None:
         await self._agent.end(episode)
+
+    async def close(self) -> None:
+        await self._agent.close()
 
     def tokens(self, part: Part) -> int:
         return self._agent.tokens(part)

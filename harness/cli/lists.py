@@ -1,6 +1,12 @@
 """`icil tasks`, `icil agents` and `icil selectors`."""
 
+from inspect import getdoc
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 @click.command()
@@ -12,7 +18,9 @@ def tasks() -> None:
     from icil.harness.cli.tables import make_console
     from icil.tasks import make, members, names
 
-    table = Table("task", "what it is", "formats", "horizon", "random", "expert", "source")
+    table = Table(
+        "task", "what it is", "formats", "horizon", "published: random", "expert", "source"
+    )
     for name in names():
         if name not in members():
             table.add_row(f"{name}…", "a family: the name goes on", "", "", "", "", "")
@@ -34,16 +42,21 @@ def tasks() -> None:
 @click.command()
 def agents() -> None:
     """List the agents."""
-    from icil.harness.agents import names
+    from icil.harness.agents import find, names
 
-    for name in names():
-        click.echo(name)
+    _describe({name: find(name).factory for name in names()})
 
 
 @click.command()
 def selectors() -> None:
     """List the selectors of demonstrations."""
-    from icil.prompt_builders.selectors import names
+    from icil.prompt_builders.selectors import find, names
 
-    for name in names():
-        click.echo(name)
+    _describe({name: find(name).factory for name in names()})
+
+
+def _describe(factories: "Mapping[str, Callable[..., object]]") -> None:
+    """Prints names with the first line of what they stand for."""
+    width = max(map(len, factories))
+    for name, factory in factories.items():
+        click.echo(f"{name:{width}}  {(getdoc(factory) or '').partition(chr(10))[0]}".rstrip())

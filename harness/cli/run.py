@@ -89,6 +89,8 @@ def run(experiment: Path | None, out: Path | None, concurrency: int, **options: 
             "score",
             style="yellow",
         )
+    for fault, count in summary.faults.items():
+        messages.print(f"{count} × {fault}", style="red", markup=False)
     if summary.errors:
         messages.print(
             f"{summary.errors} of {summary.episodes} episodes ended in an error and are not in "

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from icil.prompt_builders.selectors.random import RandomSelector
 from icil.prompt_builders.selectors.selector import Query, Selection, Selector
-from icil.tasks.registry import Factory, Registry
+from icil.tasks.registry import Factory, Found, Registry
 
 _REGISTRY: Registry[Selector] = Registry(
     "selector",
@@ -23,6 +23,15 @@ def names() -> tuple[str, ...]:
     return _REGISTRY.names()
 
 
+def find(name: str) -> Found[Selector]:
+    """Finds what makes the selector of a name.
+
+    Raises:
+        UnknownNameError: There is no such selector; the message names the nearest.
+    """
+    return _REGISTRY.find(name)
+
+
 def make(name: str) -> Selector:
     """Makes a selector by its name.
 
@@ -32,4 +41,4 @@ def make(name: str) -> Selector:
     return _REGISTRY.make(name)
 
 
-__all__ = ["Query", "RandomSelector", "Selection", "Selector", "make", "names", "register"]
+__all__ = ["Query", "RandomSelector", "Selection", "Selector", "find", "make", "names", "register"]

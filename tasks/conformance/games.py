@@ -65,7 +65,6 @@ def as_in(game: Game) -> Chooser:
     """Returns a chooser that repeats a game."""
 
     def choose(task: Task[Any], env: Any, step: int) -> Choice:
-        del env
         if step >= len(game.actions):
             raise ContractError(f"an episode of {task.name} goes on where it ended before")
         return Choice(game.actions[step], game.transitions[step].outcome)

@@ -91,7 +91,7 @@ def test_an_unknown_placeholder_is_named(write, pieces, piece, form):
     said = refused(write(pieces))
     assert said.startswith(f"{piece}: unknown placeholder '${form.strip('${}')}'")
     numbered = piece.startswith("demonstration_")
-    assert said.endswith("; did you mean 'number'?") == numbered
+    assert said.endswith("; did you mean '$number'?") == numbered
 
 
 @pytest.mark.parametrize("piece", PIECES)

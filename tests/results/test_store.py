@@ -19,7 +19,7 @@ from pathlib import Path
 from icil.results import Answer, CellRecord, RunStore
 cell = CellRecord(hash="c", task="t", format="f", agent="a", selector="", demonstrations=0)
 store = RunStore.create(Path(sys.argv[1]), {}, [cell])
-episode = store.begin_episode(1, 0).id
+episode = store.begin_episode(1, 0)
 for step in range(7):
     store.add_step(episode, step, Answer(reply=str(step), status="ok", action="a"))
 os._exit(9)
@@ -47,7 +47,7 @@ def store(make_store, cell):
 
 @pytest.fixture
 def episode(store):
-    return store.begin_episode(1, 0).id
+    return store.begin_episode(1, 0)
 
 
 def test_a_new_store_holds_its_run(make_store, make_cell, tmp_path):
@@ -146,7 +146,8 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
     row = dict(zip(columns, values, strict=True))
     assert json.loads(row.pop("parameters")) == {"temperature": 0.0}
     assert row == {
-        "episode": episode,
+        "episode": episode.id,
+        "attempt": 0,
         "step": 0,
         "shown": b"a" * 16 + b"b" * 16,
         "question": b"q" * 16,
@@ -181,24 +182,24 @@ def test_what_a_killed_process_wrote_is_there(tmp_path):
 
 def test_an_episode_goes_on_where_it_was(store, answer, episode):
     store.add_step(episode, 0, answer(reply="one", action="a1"))
-    wrong = Answer(reply="", status="empty", reason="the reply is empty", action="a2")
+    wrong = Answer(
+        reply="", status="empty", reason="the reply is empty", action="a2", prompt=b"p" * 16
+    )
     store.add_step(episode, 1, wrong, previous=Played(reward=0.5, outcome={"gust": [1]}))
     record = store.begin_episode(1, 0)
-    assert (record.id, record.status) == (episode, "running")
+    assert (record.id, record.status, record.attempt) == (episode.id, "running", 0)
     assert record.steps == (
         StepRecord(
             step=0,
+            prompt=None,
             reply="one",
-            status="ok",
-            reason=None,
             action="a1",
             played=Played(reward=0.5, outcome={"gust": [1]}),
         ),
         StepRecord(
             step=1,
+            prompt=b"p" * 16,
             reply="",
-            status="empty",
-            reason="the reply is empty",
             action="a2",
             played=None,
         ),
@@ -212,29 +213,85 @@ def test_an_episode_in_error_is_tried_again(store, answer, episode):
     )
     assert store.rows("SELECT status, message FROM episodes")[1] == [("error", "no route to host")]
     record = store.begin_episode(1, 0)
-    assert (record.id, record.status) == (episode, "error")
+    assert (record.id, record.status, record.attempt) == (episode.id, "error", 0)
     assert record.steps[0].played == Played(reward=1.0)
     assert store.rows("SELECT status, message FROM episodes")[1] == [("running", None)]
 
 
-def test_a_restart_forgets_the_steps_of_that_episode_alone(store, answer, episode):
-    other = store.begin_episode(1, 1).id
-    for number in (episode, other):
-        store.add_step(number, 0, answer())
-    assert store.begin_episode(1, 0, restart=True).steps == ()
-    assert len(store.begin_episode(1, 1).steps) == 1
-    store.add_step(episode, 0, answer(reply="anew"))
-    assert [step.reply for step in store.begin_episode(1, 0).steps] == ["anew"]
+def test_a_restart_leaves_the_steps_of_that_episode_behind_for_what_they_cost(
+    store, answer, episode
+):
+    other = store.begin_episode(1, 1)
+    for begun in (episode, other):
+        store.add_step(begun, 0, answer(cost_usd=0.25))
+        store.add_step(begun, 1, answer(cost_usd=0.25), previous=Played(reward=1.0))
+    again = store.begin_episode(1, 0, restart=True)
+    assert (again.id, again.attempt, again.steps) == (episode.id, 1, ())
+    assert len(store.begin_episode(1, 1).steps) == 2
+    store.add_step(again, 0, answer(reply="anew", cost_usd=0.5))
+    store.end_episode(again, "done", score=2.0, last=(0, Played(reward=2.0)))
+    found = store.begin_episode(1, 0)
+    assert (found.attempt, [step.reply for step in found.steps]) == (1, ["anew"])
+    query = "SELECT attempt, step, reward FROM steps WHERE episode = 1 ORDER BY 1, 2"
+    assert store.rows(query)[1] == [(0, 0, 1.0), (0, 1, None), (1, 0, 2.0)]
+    assert store.cost() == 1.5
+
+
+def test_what_is_written_for_an_older_attempt_changes_nothing_in_the_new_one(
+    store, answer, episode
+):
+    """A write may still be on its way when an episode is begun again."""
+    store.add_step(episode, 0, answer(reply="old"))
+    again = store.begin_episode(1, 0, restart=True)
+    store.add_step(again, 0, answer(reply="new"))
+    store.add_step(episode, 1, answer(reply="late"), previous=Played(reward=9.0))
+    (step,) = store.begin_episode(1, 0).steps
+    assert (step.reply, step.played) == ("new", None)
+
+
+def test_a_request_is_that_of_the_last_attempt(store, episode):
+    def shown(*numbers):
+        answer = Answer(
+            shown=[part(n)[0] for n in numbers[:-1]],
+            question=[part(numbers[-1])[0]],
+            reply="",
+            status="ok",
+            action="a",
+        )
+        return answer, [part(n) for n in numbers]
+
+    store.set_prefix(episode.id, b"p" * 16, (part(0)[0],), lambda: [part(0)])
+    store.add_step(episode, 0, *shown(1, 2))
+    store.add_step(episode, 1, *shown(3, 4))
+    again = store.begin_episode(1, 0, restart=True)
+    with pytest.raises(StoreError, match="holds no step 0"):
+        store.request(episode.id, 0)
+    store.add_step(again, 0, *shown(5, 6))
+    assert store.request(episode.id, 0) == tuple(part(n)[0] for n in (0, 5, 6))
+    with pytest.raises(StoreError, match="holds no step 1"):
+        store.request(episode.id, 1)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_episode_does_not_go_on_with_other_demonstrations(store, answer, restart):
+    begun = store.begin_episode(1, 5, demonstrations=["00001", "00002"], reasons=["a", "b"])
+    store.add_step(begun, 0, answer())
+    for others in (["00002", "00001"], ["00001"], []):
+        with pytest.raises(StoreError, match="opening 5 was begun with other demonstrations"):
+            store.begin_episode(1, 5, demonstrations=others, restart=restart)
+    record = store.begin_episode(1, 5, demonstrations=["00001", "00002"])
+    assert (record.attempt, len(record.steps)) == (0, 1)
 
 
 def test_what_was_chosen_for_an_episode_is_kept(store):
+    shown = ["00007", "00001"]
     number = store.begin_episode(
-        1, 5, demonstrations=["00007", "00001"], reasons=["near", "far"], left_out=3
+        1, 5, demonstrations=shown, reasons=["near", "far"], left_out=3
     ).id
     query = "SELECT id, opening, demonstrations, reasons, left_out FROM episodes"
     expected = (number, 5, '["00007","00001"]', '["near","far"]', 3)
     assert store.rows(query)[1] == [expected]
-    store.begin_episode(1, 5)
+    store.begin_episode(1, 5, demonstrations=shown)
     assert store.rows(query)[1] == [expected]
 
 
@@ -242,9 +299,16 @@ def test_episodes_that_ended_are_told_from_those_to_play(store, play, cell):
     for opening, status in enumerate(("done", "error", "overlong", "done")):
         play(store, cell, opening, 1.0 if status == "done" else None, status=status)
     store.begin_episode(1, 9)
-    assert store.ended(1) == {0, 2, 3}
-    assert store.ended(2) == set()
+    assert store.ended(1) == {0: "done", 2: "overlong", 3: "done"}
+    assert store.ended(2) == {}
     assert store.counts() == {"done": 2, "error": 1, "overlong": 1, "running": 1}
+
+
+def test_the_cost_is_that_of_all_steps_with_a_known_price(store, answer, episode):
+    assert store.cost() == 0.0
+    for step, cost in enumerate((0.25, None, 0.5)):
+        store.add_step(episode, step, answer(cost_usd=cost))
+    assert store.cost() == 0.75
 
 
 def test_the_end_of_an_episode_writes_what_the_world_answered_last(store, answer, episode):
@@ -258,7 +322,7 @@ def test_the_end_of_an_episode_writes_what_the_world_answered_last(store, answer
 def test_parts_are_stored_once(store, answer, episode):
     store.add_step(episode, 0, answer(), [part(1), part(2)])
     store.add_step(episode, 1, answer(), [part(2), part(3), part(3)])
-    store.set_prefix(episode, b"p" * 16, (part(1)[0], part(4)[0]), lambda: [part(1), part(4)])
+    store.set_prefix(episode.id, b"p" * 16, (part(1)[0], part(4)[0]), lambda: [part(1), part(4)])
     hashes = [hash for (hash,) in store.rows("SELECT hash FROM parts ORDER BY hash")[1]]
     assert hashes == [part(number)[0] for number in (1, 2, 3, 4)]
     assert store.part(part(3)[0]) == ("text", b"DDDD")
@@ -292,6 +356,13 @@ def test_a_prefix_that_is_known_is_not_asked_for_again(store):
     ]
 
 
+def test_a_prefix_that_an_episode_has_stays(store, episode):
+    for prefix, number in ((b"p" * 16, 1), (b"q" * 16, 2)):
+        store.set_prefix(episode.id, prefix, (part(number)[0],), lambda n=number: [part(n)])
+    assert store.rows("SELECT prefix FROM episodes")[1] == [(b"p" * 16,)]
+    assert (episode.prefix, store.begin_episode(1, 0).prefix) == (None, b"p" * 16)
+
+
 @pytest.mark.parametrize("format", ["ascii", "rgb"])
 def test_every_request_can_be_built_again_byte_for_byte(store, format):
     def stored(parts):
@@ -308,7 +379,8 @@ def test_every_request_can_be_built_again_byte_for_byte(store, format):
     prefix = builder.prefix(Selection(demonstrations=chosen, reasons=("",) * 3))
     sent = {}
     for opening in (4, 5):
-        number = store.begin_episode(1, opening).id
+        begun = store.begin_episode(1, opening)
+        number = begun.id
         hashes = tuple(p.hash for p in prefix.parts)
         store.set_prefix(number, prefix.hash, hashes, lambda: stored(prefix.parts))
         env, tail, seen, step, over = task.make_env(), builder.tail(prefix), 0, 0, False
@@ -327,7 +399,7 @@ def test_every_request_can_be_built_again_byte_for_byte(store, format):
                 status="ok",
                 action=action,
             )
-            store.add_step(number, step, reply, stored([*new, *prompt.question]))
+            store.add_step(begun, step, reply, stored([*new, *prompt.question]))
             over = task.step(env, task.parse(action, env).value).terminated
             tail.act(action)
             step += 1
@@ -345,8 +417,8 @@ def test_every_request_can_be_built_again_byte_for_byte(store, format):
 @pytest.mark.parametrize("step", [1, 7, -1])
 def test_a_request_that_was_not_made_is_named(store, answer, episode, step):
     store.add_step(episode, 0, answer())
-    with pytest.raises(StoreError, match=f"holds no step {step} of episode {episode}"):
-        store.request(episode, step)
+    with pytest.raises(StoreError, match=f"holds no step {step} of episode {episode.id}"):
+        store.request(episode.id, step)
 
 
 def test_a_request_of_an_episode_that_is_not_there_is_named(store):
@@ -369,7 +441,7 @@ def test_joined_writes_are_all_or_none(store, answer, episode):
     def write():
         with store.transaction():
             store.add_step(episode, 1, answer(), [part(1)])
-            store.set_prefix(episode, b"p" * 16, (part(2)[0],), lambda: [part(2)])
+            store.set_prefix(episode.id, b"p" * 16, (part(2)[0],), lambda: [part(2)])
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -377,7 +449,7 @@ def test_joined_writes_are_all_or_none(store, answer, episode):
     assert other_connection(store.path, "SELECT step FROM steps") == [(0,)]
     assert other_connection(store.path, "SELECT hash FROM parts") == []
     # What was taken back is written when it is needed again.
-    store.set_prefix(episode, b"q" * 16, (part(2)[0],), lambda: [part(2)])
+    store.set_prefix(episode.id, b"q" * 16, (part(2)[0],), lambda: [part(2)])
     assert store.part(part(2)[0]) == ("text", b"CCCC")
 
 
@@ -391,7 +463,7 @@ def test_a_reader_cannot_write(store, answer, episode):
             lambda: reader.begin_episode(1, 1),
             lambda: reader.begin_episode(1, 0, restart=True),
             lambda: reader.end_episode(episode, "done", score=1.0),
-            lambda: reader.set_prefix(episode, b"p" * 16, (), list),
+            lambda: reader.set_prefix(episode.id, b"p" * 16, (), list),
             lambda: reader.rows("DELETE FROM steps"),
         ):
             with pytest.raises(StoreError, match="readonly"):
@@ -408,12 +480,12 @@ def test_a_full_disk_is_named_with_its_remedy_and_costs_nothing(store, answer, e
         store.add_step(episode, 1, answer(), [part(1, 50_000)], Played(reward=0.25))
     hashes = (part(2)[0], part(3)[0])
     with pytest.raises(StoreError, match="the disk is full"):
-        store.set_prefix(episode, b"p" * 16, hashes, lambda: [part(2), part(3, 50_000)])
+        store.set_prefix(episode.id, b"p" * 16, hashes, lambda: [part(2), part(3, 50_000)])
     (step,) = store.begin_episode(1, 0).steps
     assert (step.step, step.played) == (0, None)
     assert other_connection(store.path, "SELECT hash FROM parts") == [(part(0)[0],)]
     store.rows("PRAGMA max_page_count = 100000")
     store.add_step(episode, 1, answer(), [part(1, 50_000)], Played(reward=0.25))
-    store.set_prefix(episode, b"q" * 16, (part(2)[0],), lambda: [part(2)])
+    store.set_prefix(episode.id, b"q" * 16, (part(2)[0],), lambda: [part(2)])
     assert [s.played for s in store.begin_episode(1, 0).steps] == [Played(reward=0.25), None]
     assert [store.part(part(n)[0])[0] for n in (0, 1, 2)] == ["text"] * 3

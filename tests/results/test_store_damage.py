@@ -19,7 +19,7 @@ def written(make_store, make_cell):
     """The path of a store of some pages, closed."""
     rng, store = np.random.default_rng(0), make_store(make_cell(), make_cell())
     for opening in range(3):
-        episode = store.begin_episode(1, opening).id
+        episode = store.begin_episode(1, opening)
         for step in range(10):
             reply = Answer(reply=f"{opening} {step} " * 40, status="ok", action="a")
             parts = [(rng.bytes(16), "text", rng.bytes(700))]
@@ -99,7 +99,7 @@ def test_a_store_with_overwritten_pages_is_refused(written):
 def test_a_truncated_store_keeps_what_is_still_in_its_log(make_store, make_cell, tmp_path):
     """As a crash of the machine may leave it: the file is short, but the log has the rest."""
     rng, store = np.random.default_rng(0), make_store(make_cell())
-    episode = store.begin_episode(1, 0).id
+    episode = store.begin_episode(1, 0)
     for step in range(60):
         parts = [(rng.bytes(16), "text", rng.bytes(700))]
         store.add_step(episode, step, Answer(reply="r", status="ok", action="a"), parts)

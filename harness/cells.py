@@ -1,0 +1,134 @@
+"""The cells of an experiment: each point of the sweep, with all that identifies it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from icil.harness.agents import Agent
+from icil.harness.agents import make as make_agent
+from icil.harness.experiment import Experiment
+from icil.prompt_builders import PromptOptions, Selector, Template
+from icil.results import CellRecord
+from icil.tasks import Pool, Task
+from icil.tasks.demonstrations import state_digest
+from icil.tasks.seeding import digest
+
+
+@dataclass(frozen=True, eq=False)
+class TaskPlan:
+    """A task of an experiment."""
+
+    task: Task[Any]
+    formats: tuple[str, ...]
+    pool: Pool | None
+    """None where no cell shows demonstrations."""
+
+    def showing(self, env: Any) -> frozenset[str]:
+        """Returns the ids of the demonstrations that pass through the env's present state."""
+        if self.pool is None:
+            return frozenset()
+        return self.pool.passing.get(state_digest(self.task, env), frozenset())
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One point of a sweep, ready to be played."""
+
+    record: CellRecord
+    task: TaskPlan
+    agent: Agent
+    selector: Selector | None
+    """None where the agent is shown no demonstrations."""
+    options: PromptOptions
+
+
+def reference_cell(task: TaskPlan, name: str, *, asked: bool) -> Cell:
+    """Returns the cell of a reference player, which depends on its task alone."""
+    agent = make_agent(name)
+    record = CellRecord(hash=_hash(_who(task, name, agent)), **_unswept(task, name), asked=asked)
+    return Cell(record, task, agent, None, PromptOptions())
+
+
+def blind_cell(experiment: Experiment, task: TaskPlan, name: str, agent: Agent) -> Cell:
+    """Returns the cell of an agent that looks at no observation: one for all formats."""
+    identity = {**_who(task, name, agent), "seed": experiment.seed}
+    if experiment.teacher_forced and task.pool:
+        identity["teacher_forced"] = task.pool.hash
+    record = CellRecord(hash=_hash(identity), **_unswept(task, name))
+    return Cell(record, task, agent, None, PromptOptions())
+
+
+def _who(task: TaskPlan, name: str, agent: Agent) -> dict[str, Any]:
+    """Returns what identifies the task and the agent of a cell."""
+    return {
+        "task": task.task.name,
+        "version": task.task.version,
+        "task_settings": dict(task.task.settings),
+        "agent": name,
+        "agent_settings": dict(agent.settings),
+    }
+
+
+def _unswept(task: TaskPlan, name: str) -> dict[str, Any]:
+    return {
+        "task": task.task.name,
+        "format": "",
+        "agent": name,
+        "selector": "",
+        "demonstrations": 0,
+    }
+
+
+def swept_cells(
+    experiment: Experiment,
+    template: Template,
+    task: TaskPlan,
+    format: str,
+    name: str,
+    agent: Agent,
+    chosen: Mapping[str, Selector],
+) -> Iterator[Cell]:
+    """Yields the cells of an agent that looks at observations, in one format."""
+    use = agent.capabilities.demonstrations
+    options = PromptOptions(
+        legal_actions=experiment.legal_actions,
+        reasoning=experiment.reasoning and use == "prompt",
+        past_actions=experiment.past_actions,
+    )
+    shown: dict[str, Any] = {"legal_actions": options.legal_actions}
+    if use == "prompt":
+        shown = {**asdict(options), "template": template.hash}
+    if experiment.teacher_forced:
+        shown["teacher_forced"] = True
+    takes = use in ("prompt", "trajectory")
+    for k in experiment.demos if takes else (0,):
+        # With nothing to choose, the selectors would all play, and pay for, the same episodes.
+        chooses = takes and k > experiment.teacher_forced
+        for selector in chosen if chooses else ("",):
+            # Named one by one: what is added here later must not change older hashes.
+            identity = {
+                **_who(task, name, agent),
+                "format": format,
+                "options": shown,
+                "demonstrations": k,
+                "seed": experiment.seed,
+            }
+            if chooses:
+                identity["selector"] = [selector, dict(chosen[selector].settings)]
+            if k and task.pool:
+                identity["pool"] = task.pool.hash
+            record = CellRecord(
+                hash=_hash(identity),
+                task=task.task.name,
+                format=format,
+                agent=name,
+                selector=selector,
+                demonstrations=k,
+                options=shown,
+            )
+            yield Cell(record, task, agent, chosen.get(selector), options)
+
+
+def _hash(identity: Mapping[str, Any]) -> str:
+    return digest(json.dumps(identity, sort_keys=True), size=8).hex()
