@@ -260,7 +260,7 @@ class Episode:
         text = _storable(reply.text)
         parsed = self._parse(text)
         if self._start.forced:
-            action = self._start.forced.steps[turn.step].action
+            action = self._demonstrated(self._start.forced, turn.step)
         elif parsed.action is not None:
             action = parsed.action
         else:
@@ -290,7 +290,10 @@ class Episode:
     def _agrees(self, parsed: ParsedAction, step: int) -> bool | None:
         if self._start.forced is None:
             return None
-        return parsed.action == self._start.forced.steps[step].action
+        return parsed.action == self._demonstrated(self._start.forced, step)
+
+    def _demonstrated(self, forced: Demonstration, step: int) -> str:
+        return self._task.express(forced.steps[step].action, self._env)
 
     def _select(self) -> None:
         """Chooses the demonstrations; the environment stands in the opening."""

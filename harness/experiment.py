@@ -76,10 +76,17 @@ class Experiment(BaseModel):
     teacher_forced: bool = False
     """Whether to play demonstrated episodes again, the agent's answers compared with the
     demonstrated actions but not played: LMAct's replay control. Needs `demos` of 1 or more."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Settings of tasks: `TASK.SETTING` to a value."""
     template: Annotated[Path | None, BeforeValidator(_path)] = None
     """A template file; None for the wording that ships with icil."""
     pool: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
     """Folders with pools to use instead of those that ship, for the tasks they are of."""
+
+    def settings_of(self, task: str) -> dict[str, Any]:
+        """Returns a task's settings."""
+        places = {key: key.rpartition(".") for key in self.set}
+        return {place[2]: self.set[key] for key, place in places.items() if place[0] == task}
 
 
 _EXPECTED = {
@@ -94,6 +101,7 @@ _EXPECTED = {
     "reasoning": "true or false",
     "past_actions": "true or false",
     "teacher_forced": "true or false",
+    "set": "settings such as chess.language: uci",
     "template": "the path of a template file",
     "pool": "folders of pools",
 }

@@ -110,7 +110,9 @@ def _write_experiment(folder: Path, plan: Plan) -> None:
             fields["template"] = TEMPLATE
             (folder / TEMPLATE).write_bytes(plan.experiment.template.read_bytes())
         text = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, allow_unicode=True)
-        path.write_text(text, encoding="utf-8")
+        making = path.with_name(path.name + ".new")
+        making.write_text(text, encoding="utf-8")
+        making.replace(path)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error}") from error
 

@@ -216,7 +216,10 @@ def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[s
             if name not in pools and not shipped_pool(name).exists():
                 skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
                 del wanted[name]
-    tasks = {name: make(name) for name in wanted}
+    for key in experiment.set:
+        if (name := key.rpartition(".")[0]) not in wanted:
+            raise UnknownNameError(f"task in the setting {key!r}:", name, wanted)
+    tasks = {name: make(name, experiment.settings_of(name)) for name in wanted}
     known = {format for task in tasks.values() for format in task.formats}
     for format in experiment.format:
         if format not in known:

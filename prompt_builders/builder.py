@@ -114,10 +114,9 @@ class PromptBuilder:
             known = self._bodies.get(demonstration.id)
             if known is None or known[0] is not demonstration:
                 parts: list[Part] = []
-                seen = render(self.task, demonstration, self.format)
-                for observation, step in zip(seen, demonstration.steps, strict=True):
+                for observation, action in render(self.task, demonstration, self.format):
                     parts.extend(self.observation(observation))
-                    parts.append(TextPart(self.template.fill("action", action=step.action)))
+                    parts.append(TextPart(self.template.fill("action", action=action)))
                 known = self._bodies[demonstration.id] = (demonstration, merge_text(parts))
             return known[1]
 

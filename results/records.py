@@ -96,5 +96,5 @@ class EpisodeRecord:
     attempt: int = 0
     """From 0; counts up where an agent cannot go on in the middle and starts again."""
     prefix: bytes | None = None
-    """The hash of what its prompts begin with; None until one was made."""
+    """The hash of what its prompts begin with; None until one was answered."""
     steps: tuple[StepRecord, ...] = ()

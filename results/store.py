@@ -173,8 +173,9 @@ class RunStore:
         """
         with self._transaction() as db:
             found = db.execute(
-                "SELECT id, status, attempt, prefix, demonstrations FROM episodes "
-                "WHERE cell = ? AND opening = ?",
+                "SELECT id, status, attempt, demonstrations, CASE WHEN EXISTS "
+                "(SELECT 1 FROM steps WHERE episode = id) THEN prefix END "
+                "FROM episodes WHERE cell = ? AND opening = ?",
                 (cell, opening),
             ).fetchone()
             if found is None:
@@ -186,7 +187,7 @@ class RunStore:
                 ).lastrowid
                 assert number is not None
                 return EpisodeRecord(id=number, status="running")
-            number, status, attempt, prefix, shown = found
+            number, status, attempt, shown, prefix = found
             if shown != _json(list(demonstrations)):
                 raise StoreError(
                     f"{self.path}: the episode of opening {opening} was begun with other "
@@ -198,9 +199,7 @@ class RunStore:
                 (attempt, number),
             )
             steps = tuple(_steps(db, number, attempt))
-        return EpisodeRecord(
-            id=number, status=status, attempt=attempt, prefix=prefix, steps=steps
-        )
+        return EpisodeRecord(id=number, status=status, attempt=attempt, prefix=prefix, steps=steps)
 
     def set_prefix(
         self,
@@ -209,7 +208,7 @@ class RunStore:
         hashes: tuple[bytes, ...],
         parts: Callable[[], Iterable[StoredPart]],
     ) -> None:
-        """Records the prefix of an episode's prompts, where there is none yet.
+        """Records the prefix of an episode's prompts, unless one was sent already.
 
         Args:
             episode: The episode's number.
@@ -225,7 +224,9 @@ class RunStore:
                 db.executemany(_INSERT_PART, fresh)
                 self._written.update(part[0] for part in fresh)
             db.execute(
-                "UPDATE episodes SET prefix = ? WHERE id = ? AND prefix IS NULL", (prefix, episode)
+                "UPDATE episodes SET prefix = ? WHERE id = ? AND (prefix IS NULL OR NOT EXISTS "
+                "(SELECT 1 FROM steps WHERE episode = id))",
+                (prefix, episode),
             )
 
     def add_step(

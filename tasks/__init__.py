@@ -8,7 +8,8 @@ from icil.tasks.actions import (
     parse_choice,
     sample_action,
 )
-from icil.tasks.demonstrations import Demonstration, Step, demonstrate, render
+from icil.tasks.building import build_pool, build_pool_in
+from icil.tasks.demonstrations import Demonstration, Shown, Step, demonstrate, render, replay
 from icil.tasks.errors import (
     ContractError,
     ExperimentError,
@@ -25,7 +26,7 @@ from icil.tasks.errors import (
 from icil.tasks.expert import Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, Split
-from icil.tasks.pools import Pool, PoolCard, build_pool, load_pool, load_pool_for, save_pool
+from icil.tasks.pools import Pool, PoolCard, load_pool, load_pool_for, save_pool
 from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tasks import make, members, names, register
 
@@ -50,6 +51,7 @@ __all__ = [
     "PoolError",
     "ReferenceScores",
     "RunFolderError",
+    "Shown",
     "Split",
     "Step",
     "StoreError",
@@ -59,6 +61,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "build_pool",
+    "build_pool_in",
     "demonstrate",
     "load_pool",
     "load_pool_for",
@@ -68,6 +71,7 @@ __all__ = [
     "parse_choice",
     "register",
     "render",
+    "replay",
     "sample_action",
     "save_pool",
 ]

@@ -6,10 +6,10 @@ tells whether a re-simulation is true, and whether an evaluation opening was dem
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from icil.tasks.errors import ContractError, PoolError
 from icil.tasks.observation import Observation
@@ -102,8 +102,27 @@ def expert_generator(task: Task[Any], opening: Opening, step: int) -> Any:
     return generator("expert", task.name, task.version, opening.split, opening.index, step)
 
 
-def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterator[Observation]:
-    """Plays a demonstration again and yields what was seen before each of its actions.
+class Shown(NamedTuple):
+    """A step of a demonstration as it is shown."""
+
+    observation: Observation
+    action: str
+    """In the task's wording."""
+
+
+def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterator[Shown]:
+    """Plays a demonstration again and yields what was seen before each action, and the action.
+
+    Raises:
+        PoolError: The world does not do again what the trace says it did.
+    """
+    with closing(replay(task, demonstration)) as steps:
+        for env, action in steps:
+            yield Shown(task.observe(env, format), action)
+
+
+def replay(task: Task[Any], demonstration: Demonstration) -> Generator[tuple[Any, str], None, None]:
+    """Plays a demonstration again and yields, before each action, the environment and the action.
 
     Raises:
         PoolError: The world does not do again what the trace says it did.
@@ -114,8 +133,9 @@ def render(task: Task[Any], demonstration: Demonstration, format: str) -> Iterat
         for number, step in enumerate(demonstration.steps):
             if state_digest(task, env) != step.state:
                 raise PoolError(_untrue(task, demonstration, number, "the state differs"))
-            yield task.observe(env, format)
-            parsed = task.parse(step.action, env)
+            action = task.express(step.action, env)
+            yield env, action
+            parsed = task.parse(action, env)
             if parsed.status != "ok":
                 raise PoolError(_untrue(task, demonstration, number, str(parsed.reason)))
             done = task.step(env, parsed.value, step.outcome)

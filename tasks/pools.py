@@ -9,7 +9,8 @@ import gzip
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -19,9 +20,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from icil.tasks.demonstrations import Demonstration, demonstrate
+from icil.tasks.demonstrations import Demonstration
 from icil.tasks.errors import PoolError
-from icil.tasks.openings import take
 from icil.tasks.task import Task
 
 _CARD, _TRACES = "card.json", "traces.jsonl.gz"
@@ -38,11 +38,15 @@ class PoolCard(BaseModel):
     """The version of the files' layout."""
     task: str
     task_version: int
+    task_settings: dict[str, Any]
+    """Those that differ from the defaults."""
     expert: str
     expert_settings: dict[str, Any]
     made_by: str
     """The software and its version."""
     demonstrations: int
+    played: int
+    """Of how many episodes these are the ones with the best returns."""
     distinct_openings: int
     """How many different starting states there are among the openings."""
     return_mean: float
@@ -90,25 +94,15 @@ class Pool:
         )
 
 
-def build_pool(
-    task: Task[Any], episodes: int, *, progress: Callable[[], None] = lambda: None
+def make_pool(
+    task: Task[Any], demonstrations: Iterable[Demonstration], *, played: int | None = None
 ) -> Pool:
-    """Lets a task's expert play the first openings of the demonstration split.
+    """Makes a pool, with its card, of demonstrations at hand.
 
     Args:
         task: The task.
-        episodes: How many demonstrations.
-        progress: Called after each.
-    """
-    demonstrations: list[Demonstration] = []
-    for opening in take(task.openings("demonstration"), episodes):
-        demonstrations.append(demonstrate(task, opening, f"{opening.index:05d}"))
-        progress()
-    return make_pool(task, demonstrations)
-
-
-def make_pool(task: Task[Any], demonstrations: Iterable[Demonstration]) -> Pool:
-    """Makes a pool, with its card, of demonstrations at hand.
+        demonstrations: All of the pool.
+        played: Of how many they are the best; None if of no others.
 
     Raises:
         PoolError: There are none, or one has no steps.
@@ -120,14 +114,17 @@ def make_pool(task: Task[Any], demonstrations: Iterable[Demonstration]) -> Pool:
         raise PoolError(f"demonstration {empty[0]} of {task.name} has no steps")
     returns = np.array([d.total for d in chosen])
     lengths = np.array([len(d.steps) for d in chosen])
-    expert = task.expert()
+    with closing(task.expert()) as expert:
+        name, settings = expert.name, dict(expert.settings)
     card = PoolCard(
         task=task.name,
         task_version=task.version,
-        expert=expert.name,
-        expert_settings=dict(expert.settings),
+        task_settings=dict(task.settings),
+        expert=name,
+        expert_settings=settings,
         made_by=f"icil {version('icil')}",
         demonstrations=len(chosen),
+        played=played or len(chosen),
         distinct_openings=len({d.steps[0].state for d in chosen}),
         return_mean=round(float(returns.mean()), 6),
         return_std=round(float(returns.std(ddof=1)), 6) if len(chosen) > 1 else 0.0,

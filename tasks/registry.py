@@ -8,7 +8,8 @@ so that listing names imports nothing.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from inspect import Parameter, signature
+from typing import Any, Generic, TypeVar
 
 from icil.tasks.errors import ContractError, UnknownNameError
 
@@ -25,9 +26,23 @@ class Found(Generic[T]):
     factory: Callable[..., T]
     argument: str | None
 
-    def make(self) -> T:
-        """Calls the factory, with the argument if there is one."""
-        return self.factory() if self.argument is None else self.factory(self.argument)
+    def make(self, settings: Mapping[str, Any] | None = None) -> T:
+        """Calls the factory, with the argument if there is one.
+
+        Raises:
+            UnknownNameError: It has no such setting; the message names the nearest.
+        """
+        given = () if self.argument is None else (self.argument,)
+        if settings:
+            known = [
+                name
+                for name, parameter in signature(self.factory).parameters.items()
+                if parameter.kind is Parameter.KEYWORD_ONLY
+            ]
+            for name in settings:
+                if name not in known:
+                    raise UnknownNameError("setting", name, known)
+        return self.factory(*given, **(settings or {}))
 
 
 class Registry(Generic[T]):
@@ -85,13 +100,13 @@ class Registry(Generic[T]):
                 return Found(self._factory(family), argument)
         raise UnknownNameError(self.noun, name, self.names())
 
-    def make(self, name: str) -> T:
+    def make(self, name: str, settings: Mapping[str, Any] | None = None) -> T:
         """Makes the thing that a name stands for.
 
         Raises:
-            UnknownNameError: Nothing has this name.
+            UnknownNameError: Nothing has this name, or it has no such setting.
         """
-        return self.find(name).make()
+        return self.find(name).make(settings)
 
     def _all_paths(self) -> Mapping[str, str]:
         if not self._plugins_listed:

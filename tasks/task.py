@@ -85,6 +85,10 @@ class Task(ABC, Generic[EnvT]):
     def parse(self, text: str, env: EnvT) -> ParsedAction:
         """Reads a reply as an action in the present state; never raises."""
 
+    def express(self, action: str, env: EnvT) -> str:
+        """Returns a trace's action in this task's wording, where a setting has changed that."""
+        return action
+
     @abstractmethod
     def expert(self) -> Expert[EnvT]:
         """Returns a new expert."""

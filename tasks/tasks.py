@@ -1,6 +1,6 @@
 """The registry of tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from icil.tasks.registry import Registry
@@ -31,10 +31,16 @@ def members() -> tuple[str, ...]:
     return _REGISTRY.members()
 
 
-def make(name: str) -> Task[Any]:
+def make(name: str, settings: Mapping[str, Any] | None = None) -> Task[Any]:
     """Makes a task by its name.
 
+    Args:
+        name: The name.
+        settings: What differs from the defaults: keyword-only arguments of the task.
+
     Raises:
-        UnknownNameError: There is no such task; the message names the nearest.
+        UnknownNameError: There is no such task, or it has no such setting; the message names
+            the nearest.
+        UsageError: A setting has a value that it cannot have.
     """
-    return _REGISTRY.make(name)
+    return _REGISTRY.make(name, settings)

@@ -45,6 +45,10 @@ class _Seen:
     codes: NDArray[np.uint32] | None = None
 
 
+_Episode = tuple[tuple[_Seen, str], ...]
+"""What a demonstration shows: observations and actions."""
+
+
 class _Group(NamedTuple):
     """States whose texts are equal but for their numbers."""
 
@@ -75,7 +79,7 @@ class NearestAgent(Agent):
 
     def __init__(self) -> None:
         self._memories: dict[EpisodeContext, _Memory] = {}
-        self._seen: dict[tuple[str, str, str], tuple[Demonstration, tuple[_Seen, ...]]] = {}
+        self._seen: dict[tuple[str, str, str], tuple[Demonstration, _Episode]] = {}
 
     async def begin(self, episode: EpisodeContext) -> None:
         """Renders and indexes the demonstrations."""
@@ -103,8 +107,9 @@ class NearestAgent(Agent):
         self._memories.pop(episode, None)
 
     def _remember(self, episode: EpisodeContext) -> _Memory:
-        seen = [s for d in episode.demonstrations for s in self._demonstration(episode, d)]
-        actions = np.array([step.action for d in episode.demonstrations for step in d.steps])
+        shown = [s for d in episode.demonstrations for s in self._demonstration(episode, d)]
+        seen = [one for one, _ in shown]
+        actions = np.array([action for _, action in shown])
         if seen[0].pixels is not None:
             pixels = np.stack([s.pixels for s in seen if s.pixels is not None])
             return _Memory(actions, pixels, squares=np.einsum("ij,ij->i", pixels, pixels))
@@ -114,16 +119,14 @@ class NearestAgent(Agent):
             row[: len(text)] = text
         return _Memory(actions, codes=codes, groups=_groups(seen))
 
-    def _demonstration(
-        self, episode: EpisodeContext, demonstration: Demonstration
-    ) -> tuple[_Seen, ...]:
+    def _demonstration(self, episode: EpisodeContext, demonstration: Demonstration) -> "_Episode":
         # An id is unique in one pool only.
         key = (episode.task.name, episode.format, demonstration.id)
         known = self._seen.get(key)
         if known is None or known[0] is not demonstration:
             rendered = render(episode.task, demonstration, episode.format)
-            seen = tuple(_look(observation) for observation in rendered)
-            known = self._seen[key] = (demonstration, seen)
+            shown = tuple((_look(observation), action) for observation, action in rendered)
+            known = self._seen[key] = (demonstration, shown)
         return known[1]
 
 

@@ -20,4 +20,5 @@ class ReplayAgent(Agent):
         shown = turn.episode.demonstrations
         if not shown or turn.step >= len(shown[0].steps):
             return Reply(text="")
-        return Reply(text=shown[0].steps[turn.step].action)
+        action = shown[0].steps[turn.step].action
+        return Reply(text=turn.episode.task.express(action, turn.env))

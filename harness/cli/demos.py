@@ -14,27 +14,66 @@ def demos() -> None:
 @click.argument("task")
 @click.option("--episodes", type=click.IntRange(1), default=1000, show_default=True)
 @click.option(
+    "--of",
+    "played",
+    type=click.IntRange(1),
+    help="Play so many and keep the EPISODES with the best returns. [default: keep all]",
+)
+@click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option(
+    "--set", "settings", metavar="SETTING=VALUE", multiple=True, help="Setting of the task."
+)
+@click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="The new pool's folder."
 )
-def build(task: str, episodes: int, out: Path) -> None:
+def build(
+    task: str,
+    episodes: int,
+    played: int | None,
+    workers: int,
+    settings: tuple[str, ...],
+    out: Path,
+) -> None:
     """Let the expert of TASK play new demonstrations into a pool.
 
-    The same task and number give the same demonstrations, byte for byte.
+    The same task and numbers give the same demonstrations, byte for byte, whatever the number of
+    workers. A build that was stopped goes on with the same command.
     """
-    from rich.progress import Progress
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from icil.harness.cli.settings import read_settings
     from icil.harness.cli.tables import make_console
-    from icil.tasks import PoolError, build_pool, make, save_pool
+    from icil.tasks import ExperimentError, build_pool_in
 
-    made = make(task)
-    if out.exists():
-        raise PoolError(f"{out} exists already; a pool is not overwritten")
+    if played is not None and played < episodes:
+        raise ExperimentError(f"option --of: expected {episodes} or more, got {played}")
     console = make_console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_interactive) as progress:
-        bar = progress.add_task(f"demonstrations of {task}", total=episodes)
-        pool = build_pool(made, episodes, progress=lambda: progress.advance(bar))
-    save_pool(pool, out)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    quiet = not console.is_interactive
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        bar = progress.add_task(f"demonstrations of {task}", total=played or episodes)
+        pool = build_pool_in(
+            out,
+            task,
+            episodes,
+            settings=read_settings(settings),
+            played=played,
+            workers=workers,
+            progress=lambda: progress.advance(bar),
+        )
     click.echo(f"{out}: {episodes} demonstrations, mean return {pool.card.return_mean:g}")
+
+
+@demos.command()
+@click.argument("pool")
+def verify(pool: str) -> None:
+    """Play every demonstration of POOL again and compare; POOL as for `info`."""
+    from icil.tasks import load_pool, make, replay
+
+    found = load_pool(_folder(pool))
+    task = make(found.card.task, found.card.task_settings)
+    steps = sum(1 for demonstration in found.demonstrations for _ in replay(task, demonstration))
+    click.echo(f"{len(found.demonstrations)} demonstrations, {steps} steps: all as recorded")
 
 
 @demos.command()
@@ -45,16 +84,23 @@ def info(pool: str) -> None:
     from rich.table import Table
 
     from icil.harness.cli.tables import make_console
-    from icil.tasks import UnknownNameError, names
-    from icil.tasks.pools import read_card, shipped_pool
+    from icil.tasks.pools import read_card
 
-    folder = Path(pool)
-    if not folder.exists():
-        if pool not in names():
-            raise UnknownNameError("pool or task", pool, names())
-        folder = shipped_pool(pool)
-    card = read_card(folder)
+    card = read_card(_folder(pool))
     table = Table(show_header=False)
     for field, value in card.model_dump().items():
         table.add_row(field.replace("_", " "), escape(str(value)))
     make_console().print(table)
+
+
+def _folder(pool: str) -> Path:
+    """Returns the folder of a pool named by its path, or by its task if it ships with icil."""
+    from icil.tasks import UnknownNameError, names
+    from icil.tasks.pools import shipped_pool
+
+    folder = Path(pool)
+    if folder.exists():
+        return folder
+    if pool not in names():
+        raise UnknownNameError("pool or task", pool, names())
+    return shipped_pool(pool)

@@ -38,6 +38,13 @@ import click
     default=None,
     help="Play demonstrated episodes again and count the actions reproduced. [default: no]",
 )
+@click.option(
+    "--set",
+    "settings",
+    metavar="TASK.SETTING=VALUE",
+    multiple=True,
+    help="Setting of a task; may be repeated.",
+)
 @click.option("--template", metavar="FILE", help="Template with another wording of the prompt.")
 @click.option("--pool", metavar="DIR", multiple=True, help="Pool of demonstrations to use instead.")
 @click.option(
@@ -52,13 +59,20 @@ import click
     show_default=True,
     help="Episodes at once.",
 )
-def run(experiment: Path | None, out: Path | None, concurrency: int, **options: Any) -> None:
+def run(
+    experiment: Path | None,
+    out: Path | None,
+    concurrency: int,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Play an experiment and write its leaderboard.
 
     EXPERIMENT is a YAML file whose keys are the words of the options; options come first.
     With neither, the built-in players play all tasks in all their formats. The same command
     again goes on where it stopped.
     """
+    from icil.harness.cli.settings import read_settings
     from icil.harness.cli.tables import make_console, print_leaderboard
     from icil.harness.experiment import load_experiment
     from icil.harness.plan import make_plan
@@ -66,6 +80,7 @@ def run(experiment: Path | None, out: Path | None, concurrency: int, **options: 
     from icil.harness.runner import run_plan
 
     given = {key: value if value != () else None for key, value in options.items()}
+    given["set"] = read_settings(settings)
     plan = make_plan(load_experiment(experiment, given))
     folder = out or Path("runs") / f"icil-{plan.hash}"
     messages = make_console(stderr=True)

@@ -46,6 +46,8 @@ class Selector(ABC):
     def select(self, pool: Pool, query: Query, k: int, rng: np.random.Generator) -> Selection:
         """Returns `k` different demonstrations of a pool.
 
+        Is called on threads, for several episodes at a time.
+
         Args:
             pool: What may be chosen: demonstrations that would show the evaluated opening
                 are not in it. It holds at least `k`.

@@ -2,16 +2,16 @@
 
     python -m icil.tasks.crossword.make_clues /usr/share/wordnet clues.tsv.gz
 
-A word is common if WordNet's makers met it in the texts that they tagged, so that no other
-frequency list, with a licence of its own, is needed. Its clue is the definition of its most
-common sense that has one which is short, does not give the word away, and is fit for a puzzle.
-No two words of the same length have the same clue.
+A word is common if WordNet's makers met it three times or more in the texts that they tagged, so
+that no other frequency list, with a licence of its own, is needed. Its clue is the definition of its most
+common sense that has one which is short, does not give the word away, and is fit for a puzzle;
+rare senses do not count. No two words of the same length have the same clue.
 """
 
 import argparse
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from icil.tasks.crossword.wordnet import Sense, read_irregular_forms, read_senses
@@ -20,8 +20,13 @@ SHORTEST, LONGEST = 3, 7
 """Letters of a word."""
 LONGEST_CLUE = 60
 """Characters."""
+LEAST_MET = 3
+"""How often a word must have been met, in all its senses together."""
+LEAST_SHARE = 0.1
+"""How much of that the sense must make up which its clue is about."""
 
 _WORD = re.compile(rf"[a-z]{{{SHORTEST},{LONGEST}}}")
+_VOWEL = re.compile("[aeiouy]")
 _CLUE = re.compile(rf"[A-Za-z][A-Za-z ,'-]{{4,{LONGEST_CLUE - 2}}}[a-z]")
 _LETTERS = re.compile(r"[a-z]+")
 _ASIDE = re.compile(r"\s*\([^()]*\)")
@@ -30,7 +35,14 @@ _DANGLING = re.compile(
     r"\b(and|as|by|for|from|in|of|on|or|such|that|the|to|with)$|^(and|or|but)\b| ,"
 )
 """What is left of a definition when something it needs was cut away."""
-_RUDE_WORD = re.compile(r"\b(obscen|offensive|slur|vulgar|derogat|disparag|insulting|taboo)")
+_ENDINGS = re.compile(r"(?<=[a-z]{3})(s|es|d|ed|ing|er|ers|ly)$")
+_SMALL_WORDS = frozenset(
+    ["all", "and", "any", "are", "but", "can", "for", "from", "has", "into", "its", "not", "one", "or", "out", "over", "per", "some", "than", "that", "the", "this", "was", "who", "with"]
+)
+"""Words that tell nothing where another word happens to begin or end as they do."""
+_RUDE_WORD = re.compile(
+    r"\b(obscen|offensive|slur|vulgar|derogat|disparag|insulting|taboo|slang for sex)"
+)
 """A word with such a remark on any of its senses is left out altogether."""
 _RUDE_CLUE = re.compile(
     r"\b(sex|genital|prostitut|intercourse|copulat|erotic|penis|vagin|breast|nipple|semen|orgasm"
@@ -40,7 +52,7 @@ _RUDE_CLUE = re.compile(
 
 
 def clues(
-    senses: Mapping[str, Iterable[Sense]], forms: Mapping[str, frozenset[str]]
+    senses: Mapping[str, Sequence[Sense]], forms: Mapping[str, frozenset[str]]
 ) -> dict[str, str]:
     """Returns the words that are fit for a puzzle, in capitals, with their clues, sorted.
 
@@ -48,24 +60,35 @@ def clues(
         senses: The senses of each word.
         forms: Irregular inflections and the words that they may be of.
     """
-    chosen: dict[tuple[str, int], tuple[int, str]] = {}
-    for word, meanings in sorted(senses.items()):
-        if _WORD.fullmatch(word) and not any(_RUDE_WORD.search(s.gloss) for s in meanings):
-            for count, clue in _offers(meanings, forms):
-                holder = chosen.get((clue, len(word)))
-                if holder is None or holder[0] < count:
-                    chosen[clue, len(word)] = count, word
-                    break
-    return dict(sorted((word.upper(), clue) for (clue, _), (_, word) in chosen.items()))
+    chosen: dict[str, str] = {}
+    taken = set[tuple[str, int]]()
+    # The commonest words come first, so that they keep a clue that others could have.
+    for word, meanings in sorted(senses.items(), key=lambda item: (-_met(item[1]), item[0])):
+        if not (_WORD.fullmatch(word) and _VOWEL.search(word) and _fit(meanings)):
+            continue
+        clue = next((c for c in _offers(meanings, forms) if (c, len(word)) not in taken), None)
+        if clue is not None:
+            taken.add((clue, len(word)))
+            chosen[word.upper()] = clue
+    return dict(sorted(chosen.items()))
+
+
+def _met(meanings: Sequence[Sense]) -> int:
+    return sum(sense.count for sense in meanings)
+
+
+def _fit(meanings: Sequence[Sense]) -> bool:
+    return _met(meanings) >= LEAST_MET and not any(_RUDE_WORD.search(s.gloss) for s in meanings)
 
 
 def _offers(
-    meanings: Iterable[Sense], forms: Mapping[str, frozenset[str]]
-) -> Iterator[tuple[int, str]]:
+    meanings: Sequence[Sense], forms: Mapping[str, frozenset[str]]
+) -> Iterator[str]:
+    least = LEAST_SHARE * _met(meanings)
     for sense in sorted(meanings, key=lambda sense: -sense.count):
         clue = _definition(sense.gloss)
         if (
-            sense.count
+            sense.count >= least
             and not sense.is_name
             and _CLUE.fullmatch(clue)
             and " " in clue
@@ -73,7 +96,7 @@ def _offers(
             and not _RUDE_CLUE.search(clue)
             and not gives_away(clue, sense.word, sense.related, forms)
         ):
-            yield sense.count, clue
+            yield clue
 
 
 def _definition(gloss: str) -> str:
@@ -86,14 +109,17 @@ def gives_away(
 ) -> bool:
     """Returns whether a clue holds a word, a form of it, or something obviously of its kin."""
     return any(
-        token in related
-        or word in forms.get(token, ())
-        or any(_akin(word, base) for base in (token, *forms.get(token, ())))
+        token in related or word in forms.get(token, ()) or _akin(word, base)
         for token in _LETTERS.findall(clue.lower())
+        for base in (token, _ENDINGS.sub("", token), *forms.get(token, ()))
     )
 
 
 def _akin(word: str, token: str) -> bool:
+    if word == token:
+        return True
+    if token in _SMALL_WORDS:
+        return False
     shorter, longer = sorted((word, token), key=len)
     if len(shorter) >= 3 and longer.startswith(shorter):
         return True

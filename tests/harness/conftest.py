@@ -30,7 +30,7 @@ COMMAND = (sys.executable, "-c", "from icil.harness.cli import main; main()")
 
 _EPISODES = """
 SELECT e.id, c.task, c.format, c.agent, c.selector, c.demonstrations AS count, c.asked,
-       e.opening, e.status, e.score, e.message, e.demonstrations, e.left_out
+       e.attempt, e.opening, e.status, e.score, e.message, e.demonstrations, e.left_out
 FROM episodes e JOIN cells c ON c.id = e.cell
 ORDER BY c.task, c.format, c.agent, c.selector, c.demonstrations, e.opening
 """
@@ -55,7 +55,9 @@ class Contents:
             for episode in self.episodes:
                 episode["demonstrations"] = json.loads(episode["demonstrations"])
                 columns, rows = store.rows(
-                    f"SELECT * FROM steps WHERE episode = {episode['id']} ORDER BY step"
+                    "SELECT s.* FROM steps s JOIN episodes e "
+                    "ON e.id = s.episode AND e.attempt = s.attempt "
+                    f"WHERE e.id = {episode['id']} ORDER BY step"
                 )
                 episode["steps"] = [dict(zip(columns, row, strict=True)) for row in rows]
                 episode["requests"] = [

@@ -53,8 +53,10 @@ def test_tasks_are_listed_with_formats_and_published_scores(icil):
 
 
 def test_agents_and_selectors_are_listed(icil):
-    assert icil("agents").out.split() == list(agents.names())
-    assert icil("selectors").out.split() == list(selectors.names())
+    for command, names in (("agents", agents.names()), ("selectors", selectors.names())):
+        lines = icil(command).out.splitlines()
+        assert [line.split()[0] for line in lines] == list(names)
+        assert all(len(line.split()) > 2 for line in lines)
 
 
 def test_run_leaves_a_leaderboard_and_prints_it(icil, tmp_path):

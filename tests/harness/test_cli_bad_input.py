@@ -81,8 +81,11 @@ def inside(tmp_path, monkeypatch):
         ("run --concurrency 0", "Invalid value for '--concurrency': 0 is not in the range"),
         ("run --demos 1001 --task gridworld", "1001 demonstrations of gridworld were asked for; "),
         ("run --demos 1000 --task tic_tac_toe --episodes 300", "of which 999 never show an"),
-        ("run --task tic_tac_toe --episodes 546", "tic_tac_toe has 545 evaluation openings; "),
-        ("run --teacher-forced --task gridworld", "teacher_forced: expected demos of 1 or more"),
+        ("run --task tic_tac_toe --episodes 546", "it has 545 evaluation openings"),
+        (
+            "run --teacher-forced --demos 0 --task gridworld",
+            "teacher_forced: expected demos of 1 or more, got 0 alone",
+        ),
         (
             "run --teacher-forced --demos 1 --task gridworld --episodes 1001",
             "1001 teacher-forced episodes of gridworld were asked for; its pool has 1000",
@@ -143,7 +146,7 @@ def test_a_wrong_experiment_file_is_one_line_and_leaves_nothing(text, said, icil
     ("change", "said"),
     [
         (lambda t: t.replace("preamble:", "preambel:"), "preamble"),
-        (lambda t: t.replace("$observation", "$observatoin"), "did you mean 'observation'?"),
+        (lambda t: t.replace("$observation", "$observatoin"), "did you mean '$observation'?"),
         (lambda t: t.replace("Action: $action", "Action"), "expected '$action' exactly once"),
         (lambda t: t + "\nquestion: 5\n", "question"),
         (lambda t: "- 1", "expected pieces by name"),

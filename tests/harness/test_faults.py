@@ -132,23 +132,58 @@ def test_a_prompt_with_too_many_tokens_is_overlong_with_the_figures(play, conten
     ]
 
     tight = FakeModel(by_prompt, context_tokens=longest - 1)
-    summary = play("tight", agents={"fake": tight}, **fields)
-    overlong = contents(summary.folder).of(status="overlong")
-    assert summary.overlong == len(overlong) >= 1
-    at_limit = {(o, s) for o, s, tokens, _ in prompts(free.folder) if tokens == longest}
-    assert {(e["opening"], len(e["steps"])) for e in overlong} == at_limit
-    assert {e["message"] for e in overlong} == {
-        f"the prompt has {longest} tokens, the model takes {longest - 1}"
-    }
+    summary = play("tight", agents={"fake": tight}, concurrency=1, **fields)
+    (overlong,) = contents(summary.folder).of(status="overlong")
+    first = min((o, s) for o, s, tokens, _ in prompts(free.folder) if tokens == longest)
+    assert (overlong["opening"], len(overlong["steps"])) == first
+    assert overlong["message"] == f"the prompt has {longest} tokens, the model takes {longest - 1}"
     (row,) = summary.leaderboard.rows
     assert (row.score_mean, row.rank, row.normalized_mean) == (None, None, None)
-    calls = tight.calls
-    play("tight", agents={"fake": tight}, **fields)
-    assert tight.calls == calls
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_cell_is_given_up_with_its_first_overlong_episode(concurrency, play, contents):
+    """Its score would be of the episodes that happen to fit; the others are not paid for."""
+    fields = {"demos": (0, 3), "episodes": 30}
+    free = play("free", agents={"fake": FakeModel(by_prompt)}, **fields)
+    whole = contents(free.folder)
+    fits = max(
+        tokens
+        for episode in whole.of(agent="fake", count=3)
+        for tokens in [sum(-(-len(p) // 4) for p in episode["requests"][:1])]
+    )
+    tight = FakeModel(by_prompt, context_tokens=fits + 5)
+    summary = play("tight", agents={"fake": tight}, concurrency=concurrency, **fields)
+    left = contents(summary.folder)
+    assert {e["status"] for e in left.of(agent="fake", count=0)} == {"done"}
+    assert len(left.of(agent="fake", count=0)) == 30
+    begun = left.of(agent="fake", count=3)
+    overlong = [e["opening"] for e in begun if e["status"] == "overlong"]
+    assert overlong
+    assert [e["opening"] for e in begun] == list(range(len(begun)))
+    assert len(begun) <= min(overlong) + concurrency < 30
+    assert tight.calls == sum(len(e["steps"]) for e in left.of(agent="fake"))
+    row = next(r for r in summary.leaderboard.rows if r.demonstrations == 3)
+    assert (row.score_mean, row.rank, row.note) == (None, None, "overlong")
+    # Nor when the run goes on, whatever its other episodes were at.
+    store = RunStore(summary.folder / FILE_NAME)
+    store._db.execute(f"UPDATE episodes SET status = 'running' WHERE id = {begun[0]['id']}")
+    store.close()
+    again = FakeModel(by_prompt, context_tokens=fits + 5)
+    play("tight", agents={"fake": again}, **fields)
+    assert again.calls == 0
+
+
+def test_an_overlong_prefix_gives_up_its_cell_unasked(play, contents):
+    model = FakeModel("b2", context_tokens=300)
+    summary = play(agents={"fake": model}, demos=(40,), episodes=40, concurrency=3)
+    assert (model.calls, summary.errors) == (0, 0)
+    assert 1 <= summary.overlong <= 3
+    assert {e["status"] for e in contents(summary.folder).of(agent="fake")} == {"overlong"}
 
 
 def test_nothing_is_sent_where_the_first_prompt_does_not_fit(play, contents):
-    model = FakeModel("b2", context_tokens=100)
+    model = FakeModel("b2", context_tokens=200)
     summary = play(agents={"fake": model}, demos=(0, 20), episodes=3)
     assert {(e["count"], e["status"]) for e in contents(summary.folder).of(agent="fake")} == {
         (0, "done"),

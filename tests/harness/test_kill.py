@@ -46,7 +46,7 @@ def steps(folder):
         rows = db.execute(
             "SELECT c.demonstrations, e.opening, s.step FROM steps s "
             "JOIN episodes e ON e.id = s.episode JOIN cells c ON c.id = e.cell "
-            "WHERE c.agent = 'fake'"
+            "WHERE c.agent = 'fake' AND s.attempt = e.attempt"
         )
         return count, set(rows.fetchall())
 

@@ -65,14 +65,12 @@ def expected(task, format, demonstrations, env, allowed=None):
     now = task.observe(env, format)
     shown = []
     for demonstration in demonstrations:
-        for seen, step in zip(
-            render(task, demonstration, format), demonstration.steps, strict=True
-        ):
-            if allowed is None or step.action in allowed:
+        for seen, action in render(task, demonstration, format):
+            if allowed is None or action in allowed:
                 if now.image is not None:
-                    shown.append((image_distance(now.image, seen.image), step.action))
+                    shown.append((image_distance(now.image, seen.image), action))
                 else:
-                    shown.append((text_distance(now.text, seen.text), step.action))
+                    shown.append((text_distance(now.text, seen.text), action))
     return min(shown, key=lambda item: item[0])[1]
 
 

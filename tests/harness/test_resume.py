@@ -1,18 +1,25 @@
 """Interrupted at any moment, by anything, a run ends as if it had not been."""
 
 import asyncio
+import csv
 import os
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from icil.harness import Experiment, FakeModel, run, run_async
+from icil.harness.testing import fail_first
 from icil.harness.writer import StoreWriter
+from icil.prompt_builders import Selection, Selector
+from icil.prompt_builders.selectors import _REGISTRY as SELECTORS
 from icil.results import RunStore
 from icil.results.store import FILE_NAME
-from icil.tasks import StoreError
+from icil.tasks import Observation, StoreError
+from icil.tasks.tic_tac_toe import TicTacToe
 
 SAID = ("a1", "b2", "c3", "a3", "c2", "z9", "")
 EXPERIMENT = {
@@ -171,13 +178,185 @@ def test_a_store_that_was_being_made_when_the_process_died_is_made_anew(
 ):
     whole, calls = undisturbed
     (tmp_path / ".lock").touch()
-    (tmp_path / "experiment.yaml").write_text("task: [tic")
     (tmp_path / "run.sqlite.new").write_bytes((whole / FILE_NAME).read_bytes()[:5000])
     (tmp_path / "run.sqlite.new-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + b"\0" * 504)
     model = FakeModel(by_prompt)
     run(Experiment(**EXPERIMENT), tmp_path, agents={"fake": model})
     assert model.calls == calls
     assert contents(tmp_path).essence() == contents(whole).essence()
+
+
+def test_an_experiment_file_that_was_being_written_when_the_process_died_is_written_anew(
+    tmp_path, undisturbed, contents
+):
+    whole, _ = undisturbed
+    with pytest.raises(BugError):
+        run(Experiment(**EXPERIMENT), tmp_path, agents={"fake": FakeModel(Trap(5, bug))})
+    (tmp_path / "experiment.yaml").unlink()
+    (tmp_path / "experiment.yaml.new").write_text("task: [tic")
+    finish(tmp_path, undisturbed, contents)
+    assert not (tmp_path / "experiment.yaml.new").exists()
+
+
+def at_step(number, spring):
+    """Answers, and springs the first time that an episode comes to a step."""
+
+    def answer(turn):
+        if turn.step == number:
+            spring()
+        return by_prompt(turn)
+
+    return answer
+
+
+ELSEWHERE = "go on with that one, or play in a new folder"
+
+
+@pytest.mark.parametrize("demos", [0, 2])
+def test_prompts_that_became_others_meanwhile_are_refused(demos, tmp_path, monkeypatch):
+    fields = {**EXPERIMENT, "agent": ("fake",), "demos": (demos,), "episodes": 3}
+    with pytest.raises(BugError):
+        run(
+            Experiment(**fields),
+            tmp_path / "run",
+            agents={"fake": FakeModel(at_step(2, bug))},
+            concurrency=1,
+        )
+    observe, model = TicTacToe.observe, FakeModel(by_prompt)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            TicTacToe, "observe", lambda *a: Observation(text=observe(*a).text.replace(".", "-"))
+        )
+        with pytest.raises(StoreError) as error:
+            run(Experiment(**fields), tmp_path / "run", agents={"fake": model}, concurrency=1)
+    assert re.match(
+        r"tic_tac_toe ascii fake, opening \d, step 0: the prompt is another now", str(error.value)
+    )
+    assert ELSEWHERE in str(error.value)
+    assert model.calls == 0
+    # Nothing is spoilt: the version that began the run ends it.
+    run(Experiment(**fields), tmp_path / "run", agents={"fake": model})
+    run(Experiment(**fields), tmp_path / "whole", agents={"fake": FakeModel(by_prompt)})
+    one, other = ((tmp_path / n / "leaderboard.csv").read_bytes() for n in ("run", "whole"))
+    assert one == other
+
+
+def test_a_prefix_that_nothing_answered_gives_way_to_what_is_sent(tmp_path, monkeypatch, contents):
+    fields = {**EXPERIMENT, "agent": ("fake",), "demos": (2,), "episodes": 2}
+    broken = FakeModel(by_prompt, faults=fail_first(100))
+    assert run(Experiment(**fields), tmp_path, agents={"fake": broken}).errors == 2
+    observe = TicTacToe.observe
+    monkeypatch.setattr(
+        TicTacToe, "observe", lambda *a: Observation(text=observe(*a).text.replace(".", "-"))
+    )
+    sent = set()
+
+    def answer(turn):
+        sent.add(turn.prompt.text().encode())
+        return by_prompt(turn)
+
+    run(Experiment(**fields), tmp_path, agents={"fake": FakeModel(answer)})
+    assert sent == {r for e in contents(tmp_path).of(agent="fake") for r in e["requests"]}
+
+
+def test_a_stateful_model_does_not_start_again_behind_another_prefix(tmp_path, monkeypatch):
+    fields = {**EXPERIMENT, "agent": ("fake",), "demos": (2,), "episodes": 1}
+    with pytest.raises(BugError):
+        run(Experiment(**fields), tmp_path, agents={"fake": Planner(at_step(1, bug))})
+    observe, model = TicTacToe.observe, Planner(by_prompt)
+    monkeypatch.setattr(
+        TicTacToe, "observe", lambda *a: Observation(text=observe(*a).text.replace(".", "-"))
+    )
+    with pytest.raises(StoreError, match="opening 0, step 0: the prompt is another now than it"):
+        run(Experiment(**fields), tmp_path, agents={"fake": model})
+    assert model.calls == 0
+
+
+def test_rewards_that_became_others_meanwhile_are_refused(tmp_path, monkeypatch):
+    fields = {**EXPERIMENT, "agent": ("fake",), "demos": (0,), "episodes": 3}
+    with pytest.raises(BugError):
+        run(
+            Experiment(**fields),
+            tmp_path,
+            agents={"fake": FakeModel(at_step(2, bug))},
+            concurrency=1,
+        )
+    step, model = TicTacToe.step, FakeModel(by_prompt)
+
+    def richer(*arguments):
+        done = step(*arguments)
+        return done._replace(reward=done.reward + 0.5)
+
+    monkeypatch.setattr(TicTacToe, "step", richer)
+    with pytest.raises(StoreError) as error:
+        run(Experiment(**fields), tmp_path, agents={"fake": model}, concurrency=1)
+    assert re.match(
+        r"tic_tac_toe ascii fake, opening \d, step 0: the world gives a reward of 0\.5 now, and "
+        r"gave 0\.0 then; ",
+        str(error.value),
+    )
+    assert ELSEWHERE in str(error.value)
+    assert model.calls == 0
+
+
+def test_demonstrations_that_became_others_meanwhile_are_refused(tmp_path, monkeypatch):
+    class Fickle(Selector):
+        first = 0
+
+        def select(self, pool, query, k, rng):
+            chosen = pool.demonstrations[self.first : self.first + k]
+            return Selection(demonstrations=chosen, reasons=("x",) * k)
+
+    monkeypatch.setitem(SELECTORS._factories, "fickle", Fickle)
+    fields = {**EXPERIMENT, "agent": ("fake",), "selector": ("fickle",), "demos": (2,)}
+    with pytest.raises(BugError):
+        run(Experiment(**fields), tmp_path, agents={"fake": FakeModel(at_step(1, bug))})
+    Fickle.first, model = 5, FakeModel(by_prompt)
+    with pytest.raises(StoreError, match="was begun with other demonstrations than are chosen now"):
+        run(Experiment(**fields), tmp_path, agents={"fake": model})
+    assert model.calls == 0
+
+
+class Planner(FakeModel):
+    """A model that cannot go on in the middle of an episode."""
+
+    def __init__(self, answers):
+        super().__init__(answers, cost_usd=0.25)
+        self.capabilities = replace(self.capabilities, stateful=True)
+        self.plans = {}
+
+    async def begin(self, episode):
+        self.plans[episode] = []
+
+    async def act(self, turn):
+        self.plans[turn.episode].append(turn.step)
+        assert self.plans[turn.episode] == list(range(turn.step + 1))
+        return await super().act(turn)
+
+
+def test_a_stateful_model_starts_again_and_what_it_cost_before_is_kept(tmp_path, contents):
+    fields = {**EXPERIMENT, "agent": ("fake",), "demos": (2,), "episodes": 4}
+    whole = run(Experiment(**fields), tmp_path / "whole", agents={"fake": Planner(by_prompt)})
+    lost = 0
+    for _ in range(2):
+        first = Planner(at_step(2, bug))
+        with pytest.raises(BugError):
+            run(Experiment(**fields), tmp_path / "run", agents={"fake": first}, concurrency=1)
+        lost += 2  # steps 0 and 1 of the episode that was broken off
+    summary = run(Experiment(**fields), tmp_path / "run", agents={"fake": Planner(by_prompt)})
+    left = contents(tmp_path / "run")
+    assert left.essence() == contents(tmp_path / "whole").essence()
+    assert sorted(e["attempt"] for e in left.of(agent="fake")) == [0, 0, 0, 2]
+    (row,), (plain,) = summary.leaderboard.rows, whole.leaderboard.rows
+    counted = sum(len(e["steps"]) for e in left.of(agent="fake"))
+    assert plain.cost_usd == counted * 0.25
+    assert row.cost_usd == (counted + lost) * 0.25
+    assert row.input_tokens > plain.input_tokens
+    same = ("score_mean", "steps_mean", "invalid_rate", "illegal_rate", "empty_rate", "episodes")
+    assert [getattr(row, name) for name in same] == [getattr(plain, name) for name in same]
+    with (tmp_path / "run" / "leaderboard.csv").open() as file:
+        (written,) = csv.DictReader(file)
+    assert float(written["cost_usd"]) == (counted + lost) * 0.25
 
 
 def test_results_that_were_being_written_when_the_process_died_are_written_anew(
@@ -210,7 +389,7 @@ def store_of(folder):
     return RunStore.create(folder / FILE_NAME, {"formats": {}}, [cell])
 
 
-def test_a_write_that_fails_in_any_way_fails_whoever_waits_for_it_and_nobody_after(tmp_path):
+def test_a_write_that_fails_fails_whoever_waits_for_it_and_nobody_else(tmp_path):
     def broken():
         raise UnicodeError("no such letter")
 
@@ -219,16 +398,46 @@ def test_a_write_that_fails_in_any_way_fails_whoever_waits_for_it_and_nobody_aft
         with pytest.raises(UnicodeError):
             await asyncio.wait_for(write(broken), 10)
         assert await asyncio.wait_for(write(lambda: store.begin_episode(1, 0).id), 10) == 1
-        both = await asyncio.gather(
-            write(lambda: store.begin_episode(1, 1)), write(broken), return_exceptions=True
+        found = await asyncio.gather(
+            *(
+                write(lambda n=n: broken() if n == 5 else store.begin_episode(1, n).id)
+                for n in range(1, 9)
+            ),
+            return_exceptions=True,
         )
-        assert all(isinstance(result, UnicodeError) for result in both)
+        assert isinstance(found.pop(4), UnicodeError)
+        assert found == list(range(2, 9))
         await write.close()
 
     store = store_of(tmp_path)
     asyncio.run(writes())
-    # The one that shared the broken write's transaction was undone with it.
-    assert store.counts() == {"running": 1}
+    # Those that waited with the broken one were paid for, and are kept.
+    assert store.rows("SELECT opening FROM episodes ORDER BY 1")[1] == [
+        (n,) for n in (0, 1, 2, 3, 4, 6, 7, 8)
+    ]
+    store.close()
+
+
+def test_a_write_that_fails_half_way_leaves_nothing_of_itself(tmp_path):
+    def half():
+        store.begin_episode(1, 7)
+        raise BugError
+
+    async def writes():
+        write = StoreWriter(store)
+        found = await asyncio.gather(
+            write(lambda: store.begin_episode(1, 0).id),
+            write(half),
+            write(lambda: store.begin_episode(1, 1).id),
+            return_exceptions=True,
+        )
+        await write.close()
+        return found
+
+    store = store_of(tmp_path)
+    found = asyncio.run(writes())
+    assert [type(one) for one in found] == [int, BugError, int]
+    assert store.rows("SELECT opening FROM episodes ORDER BY 1")[1] == [(0,), (1,)]
     store.close()
 
 
@@ -258,7 +467,7 @@ def test_writes_are_done_in_their_order_and_seen_before_they_are_acknowledged(tm
     assert done == list(range(40))
 
 
-def test_a_write_after_the_disk_is_full_is_a_store_error_for_all_that_wait(tmp_path):
+def test_what_a_full_disk_has_no_room_for_is_a_store_error_and_the_rest_is_kept(tmp_path):
     async def writes():
         write = StoreWriter(store)
         found = await asyncio.gather(
@@ -275,7 +484,9 @@ def test_a_write_after_the_disk_is_full_is_a_store_error_for_all_that_wait(tmp_p
     pages = store.rows("PRAGMA page_count")[1][0][0]
     store.rows(f"PRAGMA max_page_count = {pages + 2}")
     found = asyncio.run(writes())
-    assert {type(error) for error in found} == {StoreError}
-    assert all("the disk is full" in str(error) for error in found)
-    assert store.counts() == {}
+    failed = [one for one in found if isinstance(one, StoreError)]
+    kept = [(n,) for n, one in enumerate(found) if not isinstance(one, StoreError)]
+    assert len(failed) > 20
+    assert all("the disk is full" in str(error) for error in failed)
+    assert store.rows("SELECT opening FROM episodes ORDER BY 1")[1] == kept
     store.close()

@@ -315,6 +315,10 @@ def test_progress_is_told_of_each_step_and_episode(tmp_path):
     class Count:
         steps = 0
         ended_as = ()
+        before = ()
+
+        def resumed(self, ended, cost_usd):
+            self.before = (*self.before, (ended, cost_usd))
 
         def stepped(self, usage):
             self.steps += 1
@@ -323,9 +327,41 @@ def test_progress_is_told_of_each_step_and_episode(tmp_path):
             self.ended_as = (*self.ended_as, status)
 
     experiment = Experiment(task=("tic_tac_toe",), format=("ascii",), agent=("fake",), episodes=4)
-    model, count, again = FakeModel("b2"), Count(), Count()
+    model, count, again = FakeModel("b2", cost_usd=0.25), Count(), Count()
     run(experiment, tmp_path / "r", agents={"fake": model}, progress=count)
     run(experiment, tmp_path / "r", agents={"fake": model}, progress=again)
     assert count.steps > model.calls > 0
-    assert count.ended_as == again.ended_as == ("done",) * 4 * 7
-    assert again.steps == 0
+    assert count.ended_as == ("done",) * 4 * 7
+    assert count.before == ((0, 0.0),)
+    assert (again.steps, again.ended_as) == (0, ())
+    assert again.before == ((4 * 7, 0.25 * model.calls),)
+
+
+def test_cells_with_nothing_to_choose_are_played_once_for_all_selectors(monkeypatch, play):
+    monkeypatch.setitem(SELECTORS._factories, "watchful", Watchful)
+    fields = {"agent": ("nearest",), "selector": ("random", "watchful"), "episodes": 2}
+    rows = play("run", demos=(0, 2), **fields).leaderboard.rows
+    assert {(r.selector, r.demonstrations) for r in rows} == {
+        ("", 0),
+        ("random", 2),
+        ("watchful", 2),
+    }
+    # A teacher-forced episode shows itself.
+    rows = play("forced", demos=(1, 3), teacher_forced=True, **fields).leaderboard.rows
+    assert {(r.selector, r.demonstrations) for r in rows} == {
+        ("", 1),
+        ("random", 3),
+        ("watchful", 3),
+    }
+
+
+def test_all_tasks_are_those_that_a_name_makes(monkeypatch):
+    from icil.harness import Experiment
+    from icil.harness.plan import make_plan
+    from icil.tasks import members, names
+
+    monkeypatch.setitem(TASKS._factories, "grids/", lambda size: Gridworld())
+    assert "grids/" in names()
+    plan = make_plan(Experiment(agent=("random",), demos=(0,), episodes=1))
+    assert set(plan.tasks) == set(members())
+    assert "grids/" not in plan.tasks

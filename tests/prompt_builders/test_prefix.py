@@ -126,7 +126,7 @@ def test_a_prefix_of_images_holds_what_was_seen(task, make_builder, select):
     chosen = select(0, 1, 2)
     prefix = make_builder("rgb").prefix(chosen)
     shown = [part for part in prefix.parts if isinstance(part, ImagePart)]
-    seen = [o.image for d in chosen.demonstrations for o in render(task, d, "rgb")]
+    seen = [o.image for d in chosen.demonstrations for o, _ in render(task, d, "rgb")]
     assert prefix.images == len(shown) == len(seen)
     for part, pixels in zip(shown, seen, strict=True):
         with Image.open(io.BytesIO(part.png)) as image:
@@ -140,7 +140,7 @@ def test_an_image_stands_where_the_text_would(make_builder, task, select):
     words = "".join(c if isinstance(c, str) else "~" for c in shown)
     text = "".join(content(make_builder("ascii").prefix(chosen)))
     for demonstration in chosen.demonstrations:
-        for observation in render(task, demonstration, "ascii"):
+        for observation, _ in render(task, demonstration, "ascii"):
             text = text.replace(observation.text, "~")
     assert words == text
 

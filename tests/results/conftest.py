@@ -7,6 +7,7 @@ import pytest
 from icil.results import Answer, CellRecord, Played, RunStore, Usage
 
 META = {
+    "experiment": {"episodes": 1},
     "experiment_hash": "e" * 16,
     "formats": {"toy": ["ascii", "rgb"], "walk": ["text"]},
 }

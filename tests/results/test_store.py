@@ -285,9 +285,7 @@ def test_an_episode_does_not_go_on_with_other_demonstrations(store, answer, rest
 
 def test_what_was_chosen_for_an_episode_is_kept(store):
     shown = ["00007", "00001"]
-    number = store.begin_episode(
-        1, 5, demonstrations=shown, reasons=["near", "far"], left_out=3
-    ).id
+    number = store.begin_episode(1, 5, demonstrations=shown, reasons=["near", "far"], left_out=3).id
     query = "SELECT id, opening, demonstrations, reasons, left_out FROM episodes"
     expected = (number, 5, '["00007","00001"]', '["near","far"]', 3)
     assert store.rows(query)[1] == [expected]
@@ -356,11 +354,18 @@ def test_a_prefix_that_is_known_is_not_asked_for_again(store):
     ]
 
 
-def test_a_prefix_that_an_episode_has_stays(store, episode):
-    for prefix, number in ((b"p" * 16, 1), (b"q" * 16, 2)):
-        store.set_prefix(episode.id, prefix, (part(number)[0],), lambda n=number: [part(n)])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_prefix_that_was_answered_stays(store, answer, episode, restart):
+    def set_prefix(letter, number):
+        store.set_prefix(episode.id, letter * 16, (part(number)[0],), lambda: [part(number)])
+
+    set_prefix(b"o", 0)
+    assert store.begin_episode(1, 0).prefix is None
+    set_prefix(b"p", 1)  # nothing was sent yet
+    store.add_step(episode, 0, answer())
+    assert store.begin_episode(1, 0, restart=restart).prefix == b"p" * 16
+    set_prefix(b"q", 2)
     assert store.rows("SELECT prefix FROM episodes")[1] == [(b"p" * 16,)]
-    assert (episode.prefix, store.begin_episode(1, 0).prefix) == (None, b"p" * 16)
 
 
 @pytest.mark.parametrize("format", ["ascii", "rgb"])

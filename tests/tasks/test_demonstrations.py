@@ -111,7 +111,7 @@ def refused(task, demonstration, number):
     """Checks that a demonstration is found untrue at a step, which the message names."""
     seen = []
     with pytest.raises(PoolError) as raised:
-        seen.extend(render(task, demonstration, "ascii"))
+        seen.extend(shown.observation for shown in render(task, demonstration, "ascii"))
     message = str(raised.value)
     assert message.startswith(f"demonstration {demonstration.id} of {task.name} does not replay: ")
     assert f": step {number}: " in message
@@ -125,7 +125,7 @@ def test_rendering_shows_what_the_expert_saw_in_every_format(task):
         for format in task.formats:
             env = task.make_env()
             task.reset(env, demonstration.opening)
-            seen = list(render(task, demonstration, format))
+            seen = [shown.observation for shown in render(task, demonstration, format)]
             assert len(seen) == len(demonstration.steps)
             for shown, step in zip(seen, demonstration.steps, strict=True):
                 live = task.observe(env, format)
@@ -212,7 +212,7 @@ def test_what_cannot_be_simulated_again_is_in_the_trace(wander):
     assert [step.outcome for step in demonstration.steps] == [{"gust": g} for g in (5, -3, 2)]
     assert demonstration.total == 4.0
     assert not demonstration.terminated
-    seen = [shown.text for shown in render(wander, demonstration, "text")]
+    seen = [shown.observation.text for shown in render(wander, demonstration, "text")]
     assert seen == [str(start), str(start + 6), str(start + 4)]
 
 

@@ -228,7 +228,7 @@ def test_demonstrations_render_in_every_format(format):
         assert demonstration == demonstrate(TASK, opening, "d")
         assert demonstration.terminated
         assert demonstration.total == 1.0
-        seen = list(render(TASK, demonstration, format))
+        seen = [shown.observation for shown in render(TASK, demonstration, format)]
         assert len(seen) == len(demonstration.steps)
         assert all((o.image is not None) == (format in TASK.image_formats) for o in seen)
 

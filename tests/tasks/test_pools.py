@@ -255,6 +255,17 @@ def test_lines_that_are_no_demonstrations_are_refused(saved, line):
     assert "does not hold demonstrations" in refused(saved, TRACES)
 
 
+def test_a_demonstration_without_steps_is_refused(task, built, saved):
+    first, *others = traces(saved).splitlines()
+    line = {**json.loads(first), "steps": []}
+    write(saved, b"\n".join([json.dumps(line).encode(), *others]) + b"\n")
+    with pytest.raises(PoolError, match=r"traces\.jsonl\.gz is damaged: a demonstration has no st"):
+        load_pool(saved)
+    empty = replace(built.demonstrations[0], id="x", steps=())
+    with pytest.raises(PoolError, match=f"demonstration x of {task.name} has no steps"):
+        make_pool(task, [*built.demonstrations, empty])
+
+
 def test_a_pool_of_another_task_or_version_is_refused(task, saved):
     other = make(next(name for name in NAMES if name != task.name))
     with pytest.raises(PoolError, match=f"is of {task.name} version 1, not of {other.name} ver"):

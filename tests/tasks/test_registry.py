@@ -109,6 +109,13 @@ def test_a_family_alone_is_no_name(registry, name):
         registry.make(name)
 
 
+def test_families_are_no_members(registry):
+    for family in ("cup/", "tea:", "pot@"):
+        registry.register(family)(lambda argument: argument)
+    assert registry.names() == ("absent", "cup/", "gridworld", "pot@", "tea:")
+    assert registry.members() == ("absent", "gridworld")
+
+
 def test_an_unknown_name_is_answered_with_the_nearest(registry):
     with pytest.raises(UnknownNameError, match=r"^unknown toy 'gridwrold'; did you mean 'gridwor"):
         registry.make("gridwrold")
@@ -152,6 +159,31 @@ def test_entry_points_keep_their_names_from_decorators(registry, plug_in):
     plug_in("icil_first", "[icil.toys]\nkite = icil_first:Kite\n", "class Kite: pass")
     with pytest.raises(ContractError, match="kite"):
         registry.register("kite")(object)
+
+
+def test_a_decorator_may_register_what_an_entry_point_lists(plug_in, monkeypatch):
+    """So that a plug-in is found once, whether it was imported or installed."""
+    monkeypatch.setattr(tasks, "_REGISTRY", Registry("task", "icil.tasks", {}))
+    plug_in(
+        "icil_both",
+        "[icil.tasks]\nkite = icil_both:Kite\nball = icil_both:Ball\n",
+        """
+        from icil.tasks import register
+
+        @register("kite")
+        class Kite:
+            pass
+
+        class Ball:
+            pass
+        """,
+    )
+    assert type(make("kite")).__name__ == "Kite"
+    import icil_both
+
+    assert type(make("kite")) is icil_both.Kite
+    with pytest.raises(ContractError, match="there is a task named 'ball' already"):
+        register("ball")(type("Ball", (), {"__module__": "elsewhere", "__qualname__": "Ball"}))
 
 
 def test_tasks_are_made_by_name(monkeypatch):

@@ -261,7 +261,7 @@ def test_demonstrations_render_in_every_format(format):
         demonstration = demonstrate(TASK, opening, "d")
         assert demonstration == demonstrate(TASK, opening, "d")
         assert demonstration.terminated
-        seen = list(render(TASK, demonstration, format))
+        seen = [shown.observation for shown in render(TASK, demonstration, format)]
         assert len(seen) == len(demonstration.steps) <= TASK.horizon
         assert all((o.image is not None) == (format in TASK.image_formats) for o in seen)
 
