@@ -163,8 +163,15 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
     for task in tasks.values():
         _check_supply(experiment, task)
         if not experiment.teacher_forced:
-            cells.extend(reference_cell(task, name, asked=name in agents) for name in REFERENCES)
+            cells.extend(
+                reference_cell(task, name, asked=name in agents)
+                for name in REFERENCES
+                if name != "expert" or task.task.has_expert
+            )
         for name, agent in agents.items():
+            if name == "expert" and not task.task.has_expert:
+                skipped.append(f"expert does not play {task.task.name}: it has no expert")
+                continue
             if agent.capabilities.blind:
                 if name not in REFERENCES or experiment.teacher_forced:
                     cells.append(blind_cell(experiment, task, name, agent))

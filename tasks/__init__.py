@@ -25,7 +25,7 @@ from icil.tasks.errors import (
 )
 from icil.tasks.expert import Expert
 from icil.tasks.observation import Observation
-from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, Split
+from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, SeededOpenings, Split
 from icil.tasks.pools import Pool, PoolCard, load_pool, load_pool_for, save_pool
 from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tasks import make, members, names, register
@@ -51,6 +51,7 @@ __all__ = [
     "PoolError",
     "ReferenceScores",
     "RunFolderError",
+    "SeededOpenings",
     "Shown",
     "Split",
     "Step",

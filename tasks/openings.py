@@ -89,6 +89,34 @@ class EnumeratedOpenings:
         return Opening(split=self.split, index=index, state=state)
 
 
+class SeededOpenings:
+    """A split of a world whose starting states are practically unlimited: seeds.
+
+    Args:
+        task: The task's name.
+        version: The task's version.
+        split: Which split; the two have no seed in common.
+    """
+
+    distinct: int | None = None
+
+    def __init__(self, task: str, version: int, split: Split) -> None:
+        self.split = split
+        self._identity = (task, version)
+
+    def __getitem__(self, index: int) -> Opening:
+        """Returns an opening, whose state is `{"seed": …}`.
+
+        Raises:
+            OpeningsError: The index is negative.
+        """
+        if index < 0:
+            raise OpeningsError(f"{self._identity[0]} has no opening number {index}")
+        drawn = seed("opening", *self._identity, self.split, index) >> 1
+        number = (drawn & ~1) | (self.split == "evaluation")  # the lowest bit is the split's
+        return Opening(split=self.split, index=index, state={"seed": number})
+
+
 def take(source: OpeningSource, count: int) -> Iterator[Opening]:
     """Yields the first `count` openings of a split."""
     return (source[i] for i in range(count))

@@ -8,6 +8,7 @@ bytes. The hash in the card is that of the traces, and is what a run records.
 import gzip
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -229,7 +230,7 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
 
 def shipped_pool(task: str) -> Path:
     """Returns where the pool of a task would be that ships with icil."""
-    return _SHIPPED / task.replace("/", "_")
+    return _SHIPPED / re.sub(r"\W", "_", task)
 
 
 def _first(error: ValidationError) -> str:

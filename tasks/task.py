@@ -52,6 +52,8 @@ class Task(ABC, Generic[EnvT]):
     horizon: int
     """The most steps an episode takes; the environment truncates itself there."""
     references: ReferenceScores | None = None
+    has_expert: bool = True
+    """Whether `expert` gives one; where it does not, no score is normalised."""
     slow: bool = False
     """Whether `reset`, `observe` or `step` may take more than a millisecond (an engine that
     answers, a renderer), and so belong in a thread."""
@@ -91,7 +93,11 @@ class Task(ABC, Generic[EnvT]):
 
     @abstractmethod
     def expert(self) -> Expert[EnvT]:
-        """Returns a new expert."""
+        """Returns a new expert.
+
+        Raises:
+            UsageError: The task has none; the message says how to bring one.
+        """
 
     def reset(self, env: EnvT, opening: Opening) -> None:
         """Puts an environment into an opening."""

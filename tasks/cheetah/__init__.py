@@ -1,4 +1,4 @@
-"""Cheetah run: a planar cheetah learns to gallop, by MuJoCo and dm_control's model of it."""
+"""Cheetah run: a planar cheetah gallops, by MuJoCo and dm_control's model of it."""
 
 from icil.tasks.cheetah.env import CheetahEnv
 from icil.tasks.cheetah.task import Cheetah

@@ -31,8 +31,7 @@ class MotorSpace:
 
 def word_action(numbers: Sequence[float]) -> str:
     """Returns an action in its canonical wording."""
-    # Adding 0 makes a negative zero positive: one action, one wording.
-    return f"[{', '.join(repr(float(number) + 0.0) for number in numbers)}]"
+    return f"[{', '.join(repr(number) for number in _plain(numbers))}]"
 
 
 def word_state(position: Vector, velocity: Vector, decimals: int | None) -> str:
@@ -52,12 +51,17 @@ def parse_action(text: str) -> ParsedAction:
     if not said:
         return ParsedAction(status="empty", reason="the reply is empty")
     try:
-        numbers = _read(said)
+        numbers = _plain(_read(said))
     except ValueError as error:
         return ParsedAction(status="invalid", reason=str(error))
     return ParsedAction(
         status="ok", action=word_action(numbers), value=np.array(numbers, dtype=np.float64)
     )
+
+
+def _plain(numbers: Sequence[float]) -> list[float]:
+    """Returns numbers with no negative zero among them: one action, one wording."""
+    return [float(number) + 0.0 for number in numbers]
 
 
 def _numbers(vector: Vector, decimals: int | None) -> str:

@@ -116,6 +116,8 @@ class EnginePool:
 
 
 _POOLS: dict[EngineKind, EnginePool] = {}
+_LEFT: list[dict[EngineKind, EnginePool]] = []
+"""Pools of the parent's, kept so that this process does not tidy up after them."""
 _LOCK = Lock()
 
 
@@ -137,8 +139,9 @@ def close_engines() -> None:
 
 def _begin_anew() -> None:
     """Leaves the engines to the process that started them, after a fork."""
-    global _LOCK  # noqa: PLW0603
+    global _LOCK
     _LOCK = Lock()
+    _LEFT.append(dict(_POOLS))
     _POOLS.clear()
 
 

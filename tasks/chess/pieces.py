@@ -132,11 +132,11 @@ def _bishop(shape: _Pen, details: _Pen) -> None:
 
 def _queen(shape: _Pen, details: _Pen) -> None:
     _base(shape, details, 6.6)
-    tips = ((5, 9.2), (10.3, 6.8), (16, 5.8), (21.7, 6.8), (27, 9.2))
+    tips: Sequence[Point] = ((5, 9.2), (10.3, 6.8), (16, 5.8), (21.7, 6.8), (27, 9.2))
     for x, y in tips:
         shape.disc(x, y, 2.1)
-    valleys = ((9.4, 16.4), (13.2, 15.6), (18.8, 15.6), (22.6, 16.4))
-    crown = [tips[0]]
+    valleys: Sequence[Point] = ((9.4, 16.4), (13.2, 15.6), (18.8, 15.6), (22.6, 16.4))
+    crown: list[Point] = [tips[0]]
     for valley, tip in zip(valleys, tips[1:], strict=True):
         crown += [valley, tip]
     shape.shape(*crown, (23.2, 23.5), (8.8, 23.5))

@@ -6,9 +6,12 @@ and an engine that dies, hangs or answers rubbish is an `EngineFault`, after whi
 an engine whose conversation was cut short is never spoken to again.
 """
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -84,15 +87,16 @@ class UciEngine:
             raise EngineFault(f"answered {' '.join(said)[:40]!r}, which is no move here") from error
 
     def kill(self) -> None:
-        """Ends the process."""
-        self._process.kill()
+        """Ends the process, and what it may have started."""
+        if self._process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            try:
-                pipe.close()
-            except OSError:  # what was not yet written to a dead engine
-                continue
+        assert self._process.stdin is not None
+        with suppress(OSError):  # of what was not yet written to a dead engine
+            self._process.stdin.close()
 
     def _greet(self, options: Mapping[str, int]) -> None:
         self._say("uci")
@@ -133,10 +137,7 @@ class UciEngine:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        try:
-            for line in self._process.stdout:
+        with self._process.stdout as output:
+            for line in output:
                 self._lines.put(line.strip())
-        except ValueError:  # closed by `kill` while reading
-            pass
-        finally:
-            self._lines.put(None)
+        self._lines.put(None)

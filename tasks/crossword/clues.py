@@ -16,5 +16,4 @@ _FILE = Path(__file__).parent / "clues.tsv.gz"
 def clue_list() -> Mapping[str, str]:
     """Returns the words that puzzles are made of, sorted, and their clues."""
     lines = gzip.decompress(_FILE.read_bytes()).decode().splitlines()
-    pairs = (line.split("\t") for line in lines)
-    return MappingProxyType({word: clue for word, clue in pairs})
+    return MappingProxyType(dict(line.split("\t") for line in lines))

@@ -3,9 +3,9 @@
     python -m icil.tasks.crossword.make_clues /usr/share/wordnet clues.tsv.gz
 
 A word is common if WordNet's makers met it three times or more in the texts that they tagged, so
-that no other frequency list, with a licence of its own, is needed. Its clue is the definition of its most
-common sense that has one which is short, does not give the word away, and is fit for a puzzle;
-rare senses do not count. No two words of the same length have the same clue.
+that no other frequency list, with a licence of its own, is needed. Its clue is the definition of
+its most common sense that has one which is short, does not give the word away, and is fit for a
+puzzle; rare senses do not count. No two words of the same length have the same clue.
 """
 
 import argparse
@@ -37,7 +37,8 @@ _DANGLING = re.compile(
 """What is left of a definition when something it needs was cut away."""
 _ENDINGS = re.compile(r"(?<=[a-z]{3})(s|es|d|ed|ing|er|ers|ly)$")
 _SMALL_WORDS = frozenset(
-    ["all", "and", "any", "are", "but", "can", "for", "from", "has", "into", "its", "not", "one", "or", "out", "over", "per", "some", "than", "that", "the", "this", "was", "who", "with"]
+    {"all", "and", "any", "are", "but", "can", "for", "from", "has", "into", "its", "not", "one"}
+    | {"or", "out", "over", "per", "some", "than", "that", "the", "this", "was", "who", "with"}
 )
 """Words that tell nothing where another word happens to begin or end as they do."""
 _RUDE_WORD = re.compile(
@@ -81,9 +82,7 @@ def _fit(meanings: Sequence[Sense]) -> bool:
     return _met(meanings) >= LEAST_MET and not any(_RUDE_WORD.search(s.gloss) for s in meanings)
 
 
-def _offers(
-    meanings: Sequence[Sense], forms: Mapping[str, frozenset[str]]
-) -> Iterator[str]:
+def _offers(meanings: Sequence[Sense], forms: Mapping[str, frozenset[str]]) -> Iterator[str]:
     least = LEAST_SHARE * _met(meanings)
     for sense in sorted(meanings, key=lambda sense: -sense.count):
         clue = _definition(sense.gloss)
@@ -125,8 +124,8 @@ def _akin(word: str, token: str) -> bool:
         return True
     if len(shorter) >= 4 and shorter in longer:
         return True
-    shared = next((n for n, (a, b) in enumerate(zip(word, token)) if a != b), len(shorter))
-    return shared >= max(4, len(word) - 2)
+    stem = token[: max(4, len(word) - 2)]
+    return len(stem) == max(4, len(word) - 2) and word.startswith(stem)
 
 
 def main(arguments: Iterable[str] | None = None) -> None:

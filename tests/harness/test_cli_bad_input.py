@@ -67,7 +67,7 @@ def inside(tmp_path, monkeypatch):
             "tic_tac_toe has none of the formats coords; it has ascii, rgb",
         ),
         ("run --episode 3", "No such option '--episode'. Did you mean '--episodes'?"),
-        ("run --agnet random", "No such option '--agnet'. Did you mean '--agent'?"),
+        ("run --agnet random", "No such option '--agnet'. (Did you mean one of: '--agent', "),
         ("run --zzz", "No such option '--zzz'."),
         ("run --episodes 0", "option --episodes: expected a whole number, 1 or more, got 0"),
         ("run --episodes -1", "option --episodes: expected a whole number, 1 or more, got -1"),

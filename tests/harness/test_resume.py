@@ -189,7 +189,6 @@ def test_a_store_that_was_being_made_when_the_process_died_is_made_anew(
 def test_an_experiment_file_that_was_being_written_when_the_process_died_is_written_anew(
     tmp_path, undisturbed, contents
 ):
-    whole, _ = undisturbed
     with pytest.raises(BugError):
         run(Experiment(**EXPERIMENT), tmp_path, agents={"fake": FakeModel(Trap(5, bug))})
     (tmp_path / "experiment.yaml").unlink()

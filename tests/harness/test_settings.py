@@ -45,13 +45,13 @@ def test_settings_that_differ_make_another_experiment(kind, named, played):
     assert "holds another experiment: settings is " in said
     assert f"{named} (" in said
     assert said.count("0.123456789012345") == said.count("0.123456789012346") == 1
-    with pytest.raises(RunFolderError, match="0.123456789012345.* there and none here"):
+    with pytest.raises(RunFolderError, match=r"0\.123456789012345.* there and none here"):
         played()
 
 
 def test_things_of_one_name_keep_their_settings_apart(played):
     played(agent=ONE, selector=OTHER)
-    with pytest.raises(RunFolderError, match="agent odd .* and agent odd "):
+    with pytest.raises(RunFolderError, match=r"agent odd .* and agent odd "):
         played(agent=OTHER, selector=OTHER)
 
 

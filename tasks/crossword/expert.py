@@ -1,0 +1,18 @@
+"""The expert of crossword, who knows the solution."""
+
+import numpy as np
+
+from icil.tasks.crossword.env import CrosswordEnv
+from icil.tasks.crossword.language import Said
+from icil.tasks.expert import Expert
+
+
+class Solution(Expert[CrosswordEnv]):
+    """Offers the words that are not found yet, in random order."""
+
+    name: str = "solution"
+
+    def act(self, env: CrosswordEnv, rng: np.random.Generator) -> str:
+        """Returns any of the missing words, each equally likely."""
+        clue = env.unsolved[rng.integers(len(env.unsolved))]
+        return str(Said(clue, env.puzzle.entries[clue].word))
