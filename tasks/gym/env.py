@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 import gymnasium
-from gymnasium.error import Error
+from gymnasium.error import DependencyNotInstalled, Error
 from gymnasium.spaces import Box, Discrete
 
 from icil.tasks.errors import UsageError
@@ -26,7 +26,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         self.observation: Any = None
         """What the environment showed last."""
         self.steps = 0
-        self._horizon = horizon
+        self._id, self._horizon = id, horizon
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -47,8 +47,18 @@ class GymEnv(gymnasium.Env[Any, Any]):
         return self.observation, float(reward), terminated, over, info
 
     def frame(self) -> Any:
-        """Returns the present frame, shape (height, width, 3)."""
-        return self.inner.render()
+        """Returns the present frame, shape (height, width, 3).
+
+        Raises:
+            UsageError: What draws it is not installed.
+        """
+        try:
+            return self.inner.render()
+        except DependencyNotInstalled as error:
+            raise UsageError(
+                f"gym:{self._id} cannot draw its frames: {error}; or do without them: "
+                "--format proprio"
+            ) from error
 
     def close(self) -> None:
         """Closes the environment within."""
