@@ -17,6 +17,7 @@ from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, open_folder
 from icil.harness.plan import Plan, make_plan
+from icil.harness.threads import call
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
 from icil.prompt_builders import PromptBuilder
@@ -148,7 +149,7 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
             while (job := await work.next()) is not None:
                 task = job.cell.task.task
                 if task.name not in envs:
-                    envs[task.name] = task.make_env()
+                    envs[task.name] = await call(task.slow, task.make_env)
                 status = await Episode(desk, job, envs[task.name]).play()
                 if status == "overlong":
                     work.give_up(job.cell)

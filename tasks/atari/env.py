@@ -103,9 +103,9 @@ class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
         return self.console.getScreenRGB()
 
     @property
-    def in_play(self) -> bool:
-        """Whether an episode is in progress."""
-        return self._steps_left > 0
+    def steps_left(self) -> int:
+        """How many steps the episode may still take; 0 when none is in progress."""
+        return self._steps_left
 
     def _read(self, opening: Mapping[str, Any]) -> tuple[int, int, tuple[int, ...]]:
         try:

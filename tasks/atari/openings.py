@@ -67,7 +67,7 @@ class AtariOpenings:
                 presses = [names[i] for i in rng.integers(len(names), size=count)]
                 state = {"noops": int(rng.integers(1, NOOPS + 1)), "presses": presses}
                 env.reset(options={"opening": {**state, "chance_seed": 0}})
-                if env.in_play and digest(looks(env))[0] % 2 == parity:
+                if env.steps_left and digest(looks(env))[0] % 2 == parity:
                     return state
         raise OpeningsError(
             f"{self._game} looks the same whatever is done at its beginning; it has no "

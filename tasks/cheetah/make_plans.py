@@ -21,7 +21,7 @@ from icil.tasks.seeding import generator
 
 SEED = 1
 """Of all that is random here."""
-SEARCHES, KEPT = 5, 2
+SEARCHES, KEPT = 6, 3
 """Searches from nothing, and how many of their plans ship."""
 STARTS = 8
 """Starts that a plan that ships is good from."""

@@ -101,10 +101,13 @@ def settle(rng: np.random.Generator) -> tuple[Vector, Vector]:
     Each joint is drawn uniformly from its range, then the cheetah falls to the ground.
     """
     mujoco, cheetah, data = library(), model(), new_data()
+    # dm_control takes the first of these steps with the forces of the pose before the draw.
+    mujoco.mj_forward(cheetah, data)
     limited = cheetah.jnt_limited == 1
     lower, upper = cheetah.jnt_range[limited].T
     data.qpos[limited] = rng.uniform(lower, upper)
-    mujoco.mj_step(cheetah, data, nstep=_SETTLING)
+    mujoco.mj_step2(cheetah, data)
+    mujoco.mj_step(cheetah, data, nstep=_SETTLING - 1)
     return data.qpos[1:].copy(), data.qvel.copy()
 
 

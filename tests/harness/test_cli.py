@@ -8,7 +8,7 @@ import pytest
 from icil.harness import agents
 from icil.prompt_builders import selectors
 from icil.results import COLUMNS
-from icil.tasks import load_pool, make, names
+from icil.tasks import load_pool, make, members
 from icil.tasks.pools import read_card, shipped_pool
 
 SHORT = ("--task", "tic_tac_toe", "--format", "ascii", "--episodes", "4")
@@ -46,7 +46,8 @@ def test_the_version_is_the_installed_one(icil):
 def test_tasks_are_listed_with_formats_and_published_scores(icil):
     said = icil("tasks")
     assert (said.code, said.err) == (0, "")
-    for name in names():
+    assert " gym:… " in said.out
+    for name in members():
         (line,) = (line for line in said.out.splitlines() if f" {name} " in line)
         assert str(make(name).horizon) in line
     assert "LMAct" in said.out

@@ -103,7 +103,7 @@ def inside(tmp_path, monkeypatch):
         ("demos info .", "no pool of demonstrations at .: No such file or directory"),
         ("demos build", "Missing argument 'TASK'."),
         ("demos build gridworld", "Missing option '--out'."),
-        ("demos build chss --out p", "unknown task 'chss'; known: gridworld, tic_tac_toe"),
+        ("demos build tictactoe --out p", "unknown task 'tictactoe'; did you mean 'tic_tac_toe'?"),
         ("demos build gridworld --out .", ". exists already; a pool is not overwritten"),
         ("demos build gridworld --out p --episodes 0", "Invalid value for '--episodes'"),
         ("demos build tic_tac_toe --out p --episodes 1e3", "Invalid value for '--episodes'"),

@@ -84,7 +84,7 @@ def test_starts_are_drawn_as_dm_control_draws_them():
         warnings.simplefilter("ignore")
         from dm_control import suite
     theirs = suite.load("cheetah", "run", task_kwargs={"random": 3})
-    theirs.task.random.uniform = lambda lower, upper: np.random.default_rng(7).uniform(lower, upper)
+    theirs.task._random = np.random.default_rng(7)
     observed = theirs.reset().observation
     position, velocity = simulation.settle(np.random.default_rng(7))
     np.testing.assert_allclose(position, observed["position"], rtol=0, atol=1e-8)
@@ -246,7 +246,7 @@ def test_replays_are_exact(index):
     assert len(demonstration.steps) == 100
     assert not demonstration.terminated
     seen = [list(render(task, demonstration, "proprio")) for _ in range(2)]
-    assert [o.text for o in seen[0]] == [o.text for o in seen[1]]
+    assert [o.observation.text for o in seen[0]] == [o.observation.text for o in seen[1]]
     assert len(seen[0]) == 100
 
 
