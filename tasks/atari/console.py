@@ -5,7 +5,7 @@ holds them itself, so that no copy of the emulator knows what they will be.
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -60,7 +60,7 @@ def start_console(game: str, frame_skip: int = 1) -> "ALEInterface":
     except OSError as error:
         raise UsageError(f"ale-py has no sound ROM of {game}: {error}; {_REMEDY}") from error
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    console = ale_py.ALEInterface()
+    console: ALEInterface = ale_py.ALEInterface()
     console.setInt("random_seed", 0)
     console.setInt("frame_skip", frame_skip)
     console.setFloat("repeat_action_probability", 0.0)
@@ -78,7 +78,7 @@ def ale_version() -> str:
     return str(_import().__version__)
 
 
-def _import():  # type: ignore[no-untyped-def]
+def _import() -> Any:
     try:
         import ale_py
         import ale_py.roms

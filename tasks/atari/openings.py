@@ -9,6 +9,7 @@ after them; there the digest of the picture decides on its split.
 from contextlib import closing
 from functools import cache
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
@@ -52,13 +53,12 @@ class AtariOpenings:
         chance_seed = seed("chance", *self._identity, self.split, index)
         rng = generator("openings", *self._identity, self.split, index)
         if self._noops:
-            noops = self._noops[int(rng.integers(len(self._noops)))]
-            state = {"noops": noops, "chance_seed": chance_seed}
+            state: dict[str, Any] = {"noops": self._noops[int(rng.integers(len(self._noops)))]}
         else:
-            state = {**self._beginning(rng), "chance_seed": chance_seed}
-        return Opening(split=self.split, index=index, state=state)
+            state = self._beginning(rng)
+        return Opening(split=self.split, index=index, state={**state, "chance_seed": chance_seed})
 
-    def _beginning(self, rng: np.random.Generator) -> dict[str, object]:
+    def _beginning(self, rng: np.random.Generator) -> dict[str, Any]:
         parity = int(self.split == "evaluation")
         with closing(AtariEnv(self._game)) as env:
             names = tuple(env.actions)
@@ -77,7 +77,7 @@ class AtariOpenings:
 
 def looks(env: AtariEnv) -> str:
     """Returns 32 hexadecimal digits that two states share exactly when they look the same."""
-    return blake2b(env.frame(), digest_size=16).hexdigest()
+    return blake2b(env.frame().tobytes(), digest_size=16).hexdigest()
 
 
 @cache

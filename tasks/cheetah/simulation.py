@@ -9,7 +9,6 @@ bit as a step of `mujoco.rollout` does, and the planner may simulate with that.
 import importlib
 import importlib.util
 import os
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,11 +108,6 @@ def settle(rng: np.random.Generator) -> tuple[Vector, Vector]:
     mujoco.mj_step2(cheetah, data)
     mujoco.mj_step(cheetah, data, nstep=_SETTLING - 1)
     return data.qpos[1:].copy(), data.qvel.copy()
-
-
-def versions() -> Mapping[str, str]:
-    """Returns the versions of the libraries that the physics depends on."""
-    return {"mujoco": library().__version__}
 
 
 _MISSING = (

@@ -1,8 +1,8 @@
 """The looks of chess as a picture: a board of 32-pixel squares, White below.
 
-The board and the pieces are drawn once, when the first picture is asked for; a picture is then
-the empty board with the pieces put in. Files and ranks are named in the squares of the lowest
-rank and the leftmost file.
+The board, the pieces, and each piece on each square are drawn once, when first asked for; a
+picture is then the empty board with squares put in. Files and ranks are named in the squares of
+the lowest rank and the leftmost file.
 """
 
 from functools import cache
@@ -45,8 +45,7 @@ def as_picture(board: chess.Board) -> Pixels:
     """Returns the board as a new array of 256x256 RGB pixels."""
     picture = _board().copy()
     for square, piece in board.piece_map().items():
-        shown, seen = _piece(piece, _is_light(square))
-        np.copyto(_place(picture, square), shown, where=seen)
+        _place(picture, square)[:] = _tile(piece.piece_type, piece.color, square)
     return picture
 
 
@@ -67,12 +66,17 @@ def _board() -> Pixels:
 
 
 @cache
-def _piece(piece: chess.Piece, on_light: bool) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Returns a piece on a square of its own, and which pixels of that it touches."""
-    sprite = draw(piece).astype(np.float64)
+def _tile(kind: chess.PieceType, colour: chess.Color, square: chess.Square) -> Pixels:
+    """Returns a square with a piece on it."""
+    sprite = _sprite(kind, colour)
     alpha = sprite[..., 3:] / 255
-    mixed = sprite[..., :3] * alpha + np.array(_colour(on_light)) * (1 - alpha)
-    return mixed.round().astype(np.uint8), alpha > 0
+    mixed = sprite[..., :3] * alpha + _place(_board(), square) * (1 - alpha)
+    return mixed.round().astype(np.uint8)
+
+
+@cache
+def _sprite(kind: chess.PieceType, colour: chess.Color) -> Pixels:
+    return draw(chess.Piece(kind, colour))
 
 
 def _place(picture: Pixels, square: chess.Square) -> Pixels:

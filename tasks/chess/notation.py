@@ -23,7 +23,8 @@ class Scribe:
     def __init__(self, board: chess.Board) -> None:
         self._game = board
         self._follower = board.root()
-        self._start = "" if self._follower.fen() == chess.STARTING_FEN else self._tags()
+        self.start = "" if self._follower.fen() == chess.STARTING_FEN else self._tags()
+        """The tags of a game that did not start from the initial position, else nothing."""
         self._text = ""
 
     def pgn(self) -> str:
@@ -40,7 +41,7 @@ class Scribe:
                 pieces.append(f"{number}... ")
             pieces.append(f"{follower.san_and_push(move)} ")
         self._text = "".join(pieces)
-        return f"{self._start}{self._text}*"
+        return f"{self.start}{self._text}*"
 
     def _tags(self) -> str:
         return f'[SetUp "1"]\n[FEN "{self._follower.fen()}"]\n\n'

@@ -94,8 +94,7 @@ class Chess(Task[ChessEnv]):
 
     def state_key(self, env: ChessEnv) -> str:
         """Returns the game so far, which is what PGN shows."""
-        board = env.board
-        return " ".join([board.root().fen(), *map(chess.Move.uci, board.move_stack)])
+        return env.scribe.start + " ".join(map(chess.Move.uci, env.board.move_stack))
 
     def observe(self, env: ChessEnv, format: str) -> Observation:
         """Renders the position, or the game."""

@@ -90,7 +90,8 @@ class UciEngine:
         """Ends the process, and what it may have started."""
         if self._process.poll() is None:
             if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError, PermissionError):  # it ended just now
+                    os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
         self._process.wait()
