@@ -10,6 +10,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
     "task",
     "icil.tasks",
     {
+        "cheetah": "icil.tasks.cheetah:Cheetah",
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
         "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",
