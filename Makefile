@@ -15,10 +15,10 @@ ARGS ?=
 # The interpreter that makes .venv: the first of these that will do. All is installed with 3.11 and
 # 3.12; dm_control, and so the cheetah, is left out with 3.13.
 PYTHON ?= python3.11 python3.12 python3.13 python3
-# Debian packages that the software needs beside Python: what draws the cheetah.
-SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri
+# Debian packages that the software needs beside Python: what draws the cheetah, and the chess engine.
+SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
 # The pools that ship, and the number of demonstrations in each.
-POOLS := cheetah gridworld tic_tac_toe
+POOLS := cheetah chess gridworld tic_tac_toe
 EPISODES := 1000
 
 PACKAGES := tasks prompt_builders results harness

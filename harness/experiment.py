@@ -52,8 +52,8 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    task: Annotated[Names, Field(min_length=1)] = ("all",)
-    """Names of tasks; `all` is every task."""
+    task: Annotated[Names, Field(min_length=1)] = ("gridworld", "tic_tac_toe")
+    """Names of tasks; `all` is every task. The default is two that take seconds to play."""
     format: Names = ()
     """Observation formats; none, or `all`, for all that each task has."""
     agent: Annotated[Names, Field(min_length=1)] = ("random", "expert", "nearest")

@@ -11,6 +11,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
     "icil.tasks",
     {
         "cheetah": "icil.tasks.cheetah:Cheetah",
+        "chess": "icil.tasks.chess:Chess",
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
         "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",

@@ -12,7 +12,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tasks", "prompt_builders", "results", "harness")
-DATA = ("py.typed", "pools/**/*", "templates/**/*.yaml", "**/*.sql")
+DATA = (
+    "py.typed",
+    "pools/**/*",
+    "cheetah/*.json",
+    "chess/*.tsv",
+    "templates/**/*.yaml",
+    "**/*.sql",
+)
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*")
 
 

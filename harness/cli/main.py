@@ -54,7 +54,7 @@ class _Commands(click.Group):
 def icil() -> None:
     """Show a model expert demonstrations in its context, then see whether it can act.
 
-    `icil run` alone plays the built-in players over all tasks and leaves a leaderboard.
+    `icil run` alone plays the built-in players over two small tasks and leaves a leaderboard.
     """
 
 

@@ -9,7 +9,11 @@ import click
 
 @click.command()
 @click.argument("experiment", required=False, type=click.Path(path_type=Path))
-@click.option("--task", multiple=True, help="Task to play; may be repeated. [default: all]")
+@click.option(
+    "--task",
+    multiple=True,
+    help="Task to play, or all; may be repeated. [default: gridworld, tic_tac_toe]",
+)
 @click.option("--format", multiple=True, help="Observation format; may be repeated. [default: all]")
 @click.option(
     "--agent", multiple=True, help="Agent; may be repeated. [default: random, expert, nearest]"
@@ -69,8 +73,8 @@ def run(
     """Play an experiment and write its leaderboard.
 
     EXPERIMENT is a YAML file whose keys are the words of the options; options come first.
-    With neither, the built-in players play all tasks in all their formats. The same command
-    again goes on where it stopped.
+    With neither, the built-in players play two small tasks in all their formats. The same
+    command again goes on where it stopped.
     """
     from icil.harness.cli.settings import read_settings
     from icil.harness.cli.tables import make_console, print_leaderboard

@@ -28,6 +28,9 @@ STICKINESS = 0.25
 NOOPS = 30
 """The most idle steps before an episode begins; there is at least one."""
 
+_IDLE = 0
+"""The emulator's number of NOOP, which is not among the actions of every game."""
+
 
 class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
     """A game; observations are the console's memory, the picture is drawn by `frame`.
@@ -45,8 +48,9 @@ class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
         self.game = game
         self.console = start_console(game)
         """The emulator; whoever plans ahead copies its state and leaves it as it is."""
-        self._buttons = tuple(self.console.getMinimalActionSet())
-        self.actions: Mapping[str, int] = {a.name: i for i, a in enumerate(self._buttons)}
+        buttons = self.console.getMinimalActionSet()
+        self._buttons = tuple(button.value for button in buttons)
+        self.actions: Mapping[str, int] = {b.name: i for i, b in enumerate(buttons)}
         """The names of the game's actions, and their numbers, in the emulator's order."""
         # A second reset_game() differs from the first in some games; a restored state does not.
         self._start = self.console.cloneState(include_rng=True)
@@ -69,12 +73,12 @@ class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
         noops, chance_seed, presses = self._read(opening)
         self.console.restoreState(self._start)
         # The first of the idle frames also brings the picture up to date, which is stale now.
-        for number in (self.actions["NOOP"],) * noops + presses:
+        for button in (_IDLE,) * noops + presses:
             for _ in range(FRAMES):
-                self.console.act(self._buttons[number])
+                self.console.act(button)
         chances = generator("atari", "sticky", chance_seed).random((HORIZON, FRAMES))
         self._stuck = (chances < STICKINESS).tolist()
-        self._held = self._buttons[self.actions["NOOP"]]
+        self._held = _IDLE
         self._steps_left = 0 if self.console.game_over(with_truncation=False) else HORIZON
         return self.console.getRAM(), {}
 
@@ -110,7 +114,7 @@ class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
     def _read(self, opening: Mapping[str, Any]) -> tuple[int, int, tuple[int, ...]]:
         try:
             noops, chance_seed = index(opening["noops"]), index(opening["chance_seed"])
-            presses = tuple(self.actions[name] for name in opening.get("presses", ()))
+            presses = tuple(self._buttons[self.actions[n]] for n in opening.get("presses", ()))
         except (KeyError, TypeError) as error:
             raise OpeningsError(
                 f"an opening of {self.game} needs whole numbers 'noops' and 'chance_seed', and "

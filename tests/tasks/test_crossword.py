@@ -138,7 +138,7 @@ def test_parses_capitals_and_small_letters(text):
         ("A1: TI GER", "invalid"),
         ("A1: T1GER", "invalid"),
         ("A1: TIGER\nA5: OATS", "invalid"),
-        ("A1: TıGER", "invalid"),
+        ("A1: T\u0131GER", "invalid"),
         ("A\u0662: TIGER", "invalid"),
         ("A1: \uff34IGER", "invalid"),
         ("junk " * 2000, "invalid"),
@@ -211,17 +211,16 @@ def test_looks_as_it_did(name, found):
 
 
 def test_a_word_whose_letters_are_all_there_is_found_only_when_offered():
-    words = ["A", 0, 0, "TEN"], ["A", 2, 0, "POD"], ["D", 0, 0, "TIP"], ["D", 0, 2, "NOD"]
-    env = placed(
-        [list(word) for word in words] + [["A", 1, 0, "IFO", "x"], ["D", 0, 1, "EFO", "y"]]
-    )
+    across = [["A", row, 0, word, "x"] for row, word in enumerate(("TEN", "IFO", "POD"))]
+    down = [["D", 0, column, word, "y"] for column, word in enumerate(("TIP", "EFO", "NOD"))]
+    env = placed(across + down)
     for text in ("A1: TEN", "A4: IFO", "A5: POD"):
         assert say(env, text).reward == 1.0
     shown = TASK.observe(env, "ascii").text
     assert "_" not in shown
-    assert "y (3)" in shown
+    assert shown.endswith("Down\nD1: y (3)\nD2: y (3)\nD3: y (3)")
     assert say(env, "D2: EFO") == (1.0, False, False, None)
-    assert "y (EFO)" in TASK.observe(env, "ascii").text
+    assert "D2: y (EFO)" in TASK.observe(env, "ascii").text
 
 
 def test_observing_changes_nothing():
