@@ -12,6 +12,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
     {
         "cheetah": "icil.tasks.cheetah:Cheetah",
         "chess": "icil.tasks.chess:Chess",
+        "crossword": "icil.tasks.crossword:Crossword",
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
         "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",

@@ -17,6 +17,8 @@ DATA = (
     "pools/**/*",
     "cheetah/*.json",
     "chess/*.tsv",
+    "crossword/*.gz",
+    "crossword/*.txt",
     "templates/**/*.yaml",
     "**/*.sql",
 )

@@ -21,7 +21,12 @@ GOLDEN = Path(__file__).parent / "golden"
     ("name", "game", "noops", "actions"),
     [
         ("atari_phoenix_first", "phoenix", 1, ""),
-        ("atari_phoenix_later", "phoenix", 30, "LEFT FIRE RIGHT FIRE " * 7),
+        (
+            "atari_phoenix_later",
+            "phoenix",
+            9,
+            "LEFT " * 14 + "FIRE NOOP NOOP NOOP " * 4 + "FIRE NOOP ",
+        ),
         ("atari_breakout", "breakout", 5, "FIRE " + "RIGHT LEFT NOOP " * 5),
     ],
 )
