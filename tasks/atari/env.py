@@ -107,6 +107,11 @@ class AtariEnv(gymnasium.Env[NDArray[np.uint8], int | np.int64]):
         return self.console.getScreenRGB()
 
     @property
+    def held(self) -> int:
+        """The emulator's number of the action that the last frame saw."""
+        return self._held
+
+    @property
     def steps_left(self) -> int:
         """How many steps the episode may still take; 0 when none is in progress."""
         return self._steps_left

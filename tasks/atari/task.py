@@ -29,6 +29,7 @@ class Atari(Task[AtariEnv]):
     formats: tuple[str, ...] = ("rgb",)
     image_formats: tuple[str, ...] = ("rgb",)
     horizon: int = HORIZON
+    has_expert: bool = False
     slow: bool = True
 
     def __init__(self, game: str) -> None:
@@ -80,6 +81,7 @@ class Phoenix(Atari):
     references: ReferenceScores | None = ReferenceScores(
         expert=459.9, random=90.2, source="LMAct (arXiv 2412.01441)"
     )
+    has_expert: bool = True
 
     def __init__(self) -> None:
         super().__init__("phoenix")

@@ -48,7 +48,7 @@ def test_tasks_are_listed_with_formats_and_published_scores(icil):
     assert (said.code, said.err) == (0, "")
     assert " gym:… " in said.out
     for name in members():
-        (line,) = (line for line in said.out.splitlines() if f" {name} " in line)
+        (line,) = (line for line in said.out.splitlines() if line.startswith(f"│ {name} "))
         assert str(make(name).horizon) in line
     assert "LMAct" in said.out
 
@@ -154,7 +154,17 @@ def test_without_a_folder_the_run_goes_below_runs_and_is_found_again(icil, tmp_p
 
 def test_with_several_tasks_each_plays_the_formats_that_it_has(icil, tmp_path):
     said = icil(
-        *("run", "--task", "all", "--format", "coords", "--format", "ascii", "--agent", "random"),
+        *(
+            "run",
+            "--task",
+            "gridworld,tic_tac_toe",
+            "--format",
+            "coords",
+            "--format",
+            "ascii",
+            "--agent",
+            "random",
+        ),
         *("--demos", "0", "--episodes", "2", "--out", tmp_path / "run"),
     )
     assert said.code == 0

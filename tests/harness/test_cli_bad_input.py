@@ -63,7 +63,7 @@ def inside(tmp_path, monkeypatch):
         ("run --selector rendom", "unknown selector 'rendom'; did you mean 'random'?"),
         ("run --task tic_tac_toe --format coords", "unknown format 'coords'; known: ascii, rgb"),
         (
-            "run --task all --format coords",
+            "run --task gridworld,tic_tac_toe --format coords",
             "tic_tac_toe has none of the formats coords; it has ascii, rgb",
         ),
         ("run --episode 3", "No such option '--episode'. Did you mean '--episodes'?"),

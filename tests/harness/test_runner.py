@@ -362,6 +362,6 @@ def test_all_tasks_are_those_that_a_name_makes(monkeypatch):
 
     monkeypatch.setitem(TASKS._factories, "grids/", lambda size: Gridworld())
     assert "grids/" in names()
-    plan = make_plan(Experiment(agent=("random",), demos=(0,), episodes=1))
+    plan = make_plan(Experiment(task=("all",), agent=("random",), demos=(0,), episodes=1))
     assert set(plan.tasks) == set(members())
     assert "grids/" not in plan.tasks

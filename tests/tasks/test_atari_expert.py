@@ -31,7 +31,7 @@ def test_plays_the_same_again(demonstration):
     env, expert = TASK.make_env(), TASK.expert()
     TASK.reset(env, OPENING)
     expert.begin(env)
-    for number, step in islice(enumerate(demonstration.steps), 30):
+    for number, step in islice(enumerate(demonstration.steps), 12):
         said = expert.act(env, expert_generator(TASK, OPENING, number))
         assert said == step.action
         TASK.step(env, TASK.parse(said, env).value)
