@@ -18,7 +18,7 @@ PYTHON ?= python3.11 python3.12 python3.13 python3
 # Debian packages that the software needs beside Python: what draws the cheetah, and the chess engine.
 SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
 # The pools that ship, and the number of demonstrations in each.
-POOLS := cheetah chess crossword gridworld tic_tac_toe
+POOLS := atari/phoenix cheetah chess crossword gridworld tic_tac_toe
 EPISODES := 1000
 
 PACKAGES := tasks prompt_builders results harness

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from icil.tasks import Observation, Task, make, names
+from icil.tasks import Observation, Task, make, members
 
 FAMILY_ENDINGS = ("/", ":", "@")
 OPENINGS = 20
@@ -23,7 +23,7 @@ def main() -> None:
     observations = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     print(f"milliseconds an observation, mean of {observations}")
     print(f"{'task':<16}{'format':<10}{'size':<14}{'first':>9}{'mean':>9}{'with PNG':>10}")
-    for name in names():
+    for name in members():
         if name.endswith(FAMILY_ENDINGS):
             continue
         task = make(name)

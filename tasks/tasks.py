@@ -10,6 +10,8 @@ _REGISTRY: Registry[Task[Any]] = Registry(
     "task",
     "icil.tasks",
     {
+        "atari/": "icil.tasks.atari:make_atari",
+        "atari/phoenix": "icil.tasks.atari:Phoenix",
         "cheetah": "icil.tasks.cheetah:Cheetah",
         "chess": "icil.tasks.chess:Chess",
         "crossword": "icil.tasks.crossword:Crossword",
