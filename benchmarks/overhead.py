@@ -86,6 +86,9 @@ class Meter:
         tally.steps.append(self._steps[key] - self._steps_before[key])
         self._finished.append(key)
 
+    def resumed(self, ended: int, cost_usd: float) -> None:
+        """Is told by the runner that a run begins."""
+
     def stepped(self, usage: Usage) -> None:
         """Is told by the runner that a step was answered."""
 
@@ -282,6 +285,9 @@ class MemoryMeter:
     def __init__(self, before: int) -> None:
         self.peaks: list[float] = []
         self._episodes = -before
+
+    def resumed(self, ended: int, cost_usd: float) -> None:
+        """Is told by the runner that a run begins."""
 
     def stepped(self, usage: Usage) -> None:
         """Is told by the runner that a step was answered."""
