@@ -17,9 +17,12 @@ ARGS ?=
 PYTHON ?= python3.11 python3.12 python3.13 python3
 # Debian packages that the software needs beside Python: what draws the cheetah, and the chess engine.
 SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
-# The pools that ship, and the number of demonstrations in each.
+# The pools that ship, and the number of demonstrations in each (of an Atari game, which is slow
+# to plan, 256). All of them take about two hours of one core; workers share it.
 POOLS := atari/phoenix cheetah chess crossword gridworld tic_tac_toe
 EPISODES := 1000
+ATARI_EPISODES := 256
+WORKERS ?= 2
 
 PACKAGES := tasks prompt_builders results harness
 VENV := .venv
@@ -129,11 +132,12 @@ ifneq ($(strip $(SYSTEM_PACKAGES)),)
 endif
 
 data: setup
-	@rm -rf build/pools
-	mkdir -p build/pools tasks/pools
+	@mkdir -p build/pools tasks/pools
 	for task in $(POOLS); do
 	    folder="$${task//\//_}"
-	    $(VENV)/bin/icil demos build "$$task" --episodes $(EPISODES) --out "build/pools/$$folder"
+	    case "$$task" in atari/*) episodes=$(ATARI_EPISODES) ;; *) episodes=$(EPISODES) ;; esac
+	    $(VENV)/bin/icil demos build "$$task" --episodes "$$episodes" --workers $(WORKERS) \
+	        --out "build/pools/$$folder"
 	    rm -rf "tasks/pools/$$folder"
 	    mv "build/pools/$$folder" "tasks/pools/$$folder"
 	done
