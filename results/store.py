@@ -1,8 +1,8 @@
-"""The run store: one SQLite file that only one process writes, a transaction a step.
+"""The run store: one SQLite file that only one process writes, a step in one transaction.
 
 A reply is on disk before its action is played; what the world answered is written with the
-next reply, or with the end of the episode. Whatever moment a process dies at, the file
-holds whole steps. The layout stands in `schema.sql`.
+next reply, or with the end of the episode. Steps of several episodes may share a transaction
+(`transaction`). Whatever moment a process dies at, the file holds whole steps. The layout stands in `schema.sql`.
 """
 
 import json

@@ -84,7 +84,7 @@ def build_pool_in(
         found = _resume(journal, task)
         for _ in found:
             progress()
-        openings = take(task.openings("demonstration"), played or episodes)
+        openings = list(take(task.openings("demonstration"), played or episodes))
         missing = [opening for opening in openings if _id(opening) not in found]
         with journal.open("ab") as file:
             for demonstration in _play(name, given, task, missing, workers):
@@ -94,9 +94,7 @@ def build_pool_in(
                 progress()
     except OSError as error:
         raise PoolError(f"cannot write {journal}: {error}") from error
-    wanted = {_id(opening) for opening in take(task.openings("demonstration"), played or episodes)}
-    chosen = [found[id] for id in sorted(found) if id in wanted]
-    pool = _pool_of_best(task, chosen, episodes)
+    pool = _pool_of_best(task, [found[_id(opening)] for opening in openings], episodes)
     save_pool(pool, folder)
     journal.unlink()
     return pool
