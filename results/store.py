@@ -2,7 +2,8 @@
 
 A reply is on disk before its action is played; what the world answered is written with the
 next reply, or with the end of the episode. Steps of several episodes may share a transaction
-(`transaction`). Whatever moment a process dies at, the file holds whole steps. The layout stands in `schema.sql`.
+(`transaction`). Whatever moment a process dies at, the file holds whole steps. The layout
+stands in `schema.sql`.
 """
 
 import json
