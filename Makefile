@@ -22,6 +22,8 @@ SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
 POOLS := atari/phoenix cheetah chess crossword gridworld tic_tac_toe
 EPISODES := 1000
 ATARI_EPISODES := 256
+# The reference lines that ship: so many evaluation openings of each of those tasks.
+REFERENCE_EPISODES := 200
 WORKERS ?= 2
 
 PACKAGES := tasks prompt_builders results harness
@@ -76,7 +78,7 @@ help:
 	make test         set up, then ruff, mypy and pytest, in this order
 	make setup        only set up: .venv, with the versions of constraints.txt
 	make system       only the system packages, where this user may install any
-	make data         build the demonstration pools that ship
+	make data         build the demonstration pools and reference lines that ship
 	make format       format the code, and mend what ruff can mend
 	make constraints  write constraints.txt anew, with the newest versions that pyproject.toml allows
 	make clean        remove what the other targets made, but for .venv
@@ -140,6 +142,14 @@ data: setup
 	        --out "build/pools/$$folder"
 	    rm -rf "tasks/pools/$$folder"
 	    mv "build/pools/$$folder" "tasks/pools/$$folder"
+	    for player in random expert; do
+	        $(VENV)/bin/icil demos build "$$task" --split evaluation --player "$$player" \
+	            --episodes $(REFERENCE_EPISODES) --workers $(WORKERS) \
+	            --out "build/references/$$folder/$$player"
+	        mkdir -p "tasks/references/$$folder"
+	        rm -rf "tasks/references/$$folder/$$player"
+	        mv "build/references/$$folder/$$player" "tasks/references/$$folder/$$player"
+	    done
 	done
 	$(MAKE) --no-print-directory setup
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from icil.harness.agents import Agent
@@ -12,6 +12,7 @@ from icil.prompt_builders import PromptOptions, Selector, Template
 from icil.results import CellRecord
 from icil.tasks import Pool, Task
 from icil.tasks.demonstrations import state_digest
+from icil.tasks.references import References
 from icil.tasks.seeding import digest
 
 
@@ -23,6 +24,8 @@ class TaskPlan:
     formats: tuple[str, ...]
     pool: Pool | None
     """None where no cell shows demonstrations."""
+    references: References = field(default_factory=dict)
+    """The reference players' episodes that need not be played; empty if all must be."""
 
     def showing(self, env: Any) -> frozenset[str]:
         """Returns the ids of the demonstrations that pass through the env's present state."""

@@ -31,6 +31,7 @@ from icil.tasks import (
 )
 from icil.tasks.openings import take
 from icil.tasks.pools import read_card, shipped_pool
+from icil.tasks.references import load_references
 from icil.tasks.seeding import digest, generator
 
 REFERENCES = ("random", "expert")
@@ -246,7 +247,8 @@ def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[s
                 f"it has {', '.join(task.formats)}"
             )
         pool = load_pool_for(task, folders.get(name)) if shows else None
-        plans[name] = TaskPlan(task, formats, pool)
+        references = {} if experiment.teacher_forced else load_references(task)
+        plans[name] = TaskPlan(task, formats, pool, references)
     return plans
 
 

@@ -17,6 +17,7 @@ from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, open_folder
 from icil.harness.plan import Plan, make_plan
+from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.threads import call
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
@@ -147,6 +148,9 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
         envs: dict[str, Any] = {}
         try:
             while (job := await work.next()) is not None:
+                if recorded := find_recorded(job):
+                    await enter_recorded(desk, job, recorded)
+                    continue
                 task = job.cell.task.task
                 if task.name not in envs:
                     envs[task.name] = await call(task.slow, task.make_env)

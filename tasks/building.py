@@ -1,4 +1,4 @@
-"""Building pools: the expert plays openings of the demonstration split, in many processes.
+"""Building pools: a player plays the openings of a split, in many processes.
 
 Each finished demonstration is appended to `FOLDER.part`, so that a build that was killed goes
 on where it was. The pool is the same whatever the number of processes and interruptions: a
@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from icil.tasks.demonstrations import Demonstration, demonstrate
 from icil.tasks.errors import PoolError
-from icil.tasks.openings import Opening, take
+from icil.tasks.openings import Opening, Split, take
+from icil.tasks.players import Player, make_player
 from icil.tasks.pools import Pool, make_pool, save_pool
 from icil.tasks.task import Task
 from icil.tasks.tasks import make
@@ -56,6 +57,8 @@ def build_pool_in(
     episodes: int,
     *,
     settings: Mapping[str, Any] | None = None,
+    split: Split = "demonstration",
+    player: Player = "expert",
     played: int | None = None,
     workers: int = 1,
     progress: Callable[[], None] = lambda: None,
@@ -67,7 +70,9 @@ def build_pool_in(
         name: The task's name.
         episodes: How many demonstrations it has.
         settings: The task's settings.
-        played: How many openings the expert plays; see `build_pool`.
+        split: Which openings are played; a pool of evaluation openings is never shown to a model.
+        player: Who plays them.
+        played: How many openings are played; see `build_pool`.
         workers: How many processes play.
         progress: Called after each episode, those of earlier builds included.
 
@@ -81,45 +86,57 @@ def build_pool_in(
     journal = folder.with_name(folder.name + ".part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        found = _resume(journal, task)
+        found = _resume(journal, task, split, player)
         for _ in found:
             progress()
-        openings = list(take(task.openings("demonstration"), played or episodes))
+        openings = list(take(task.openings(split), played or episodes))
         missing = [opening for opening in openings if _id(opening) not in found]
         with journal.open("ab") as file:
-            for demonstration in _play(name, given, task, missing, workers):
+            for demonstration in _play(_Job(name, given, split, player), task, missing, workers):
                 found[demonstration.id] = demonstration
                 file.write(_LINE.dump_json(demonstration) + b"\n")
                 file.flush()
                 progress()
     except OSError as error:
         raise PoolError(f"cannot write {journal}: {error}") from error
-    pool = _pool_of_best(task, [found[_id(opening)] for opening in openings], episodes)
+    everything = [found[_id(opening)] for opening in openings]
+    pool = _pool_of_best(task, everything, episodes, split, player)
     save_pool(pool, folder)
     journal.unlink()
     return pool
 
 
-def _pool_of_best(task: Task[Any], played: Sequence[Demonstration], episodes: int) -> Pool:
+class _Job(NamedTuple):
+    """What a worker process must know."""
+
+    task: str
+    settings: Mapping[str, Any]
+    split: Split
+    player: Player
+
+
+def _pool_of_best(
+    task: Task[Any],
+    played: Sequence[Demonstration],
+    episodes: int,
+    split: Split = "demonstration",
+    player: Player = "expert",
+) -> Pool:
     best = sorted(played, key=lambda d: -d.total)[:episodes]
     chosen = sorted(best, key=lambda d: d.opening.index)
-    return make_pool(task, chosen, played=len(played))
+    return make_pool(task, chosen, played=len(played), split=split, player=player)
 
 
 def _play(
-    name: str,
-    settings: Mapping[str, Any],
-    task: Task[Any],
-    openings: Sequence[Opening],
-    workers: int,
+    job: _Job, task: Task[Any], openings: Sequence[Opening], workers: int
 ) -> Iterator[Demonstration]:
     if workers == 1:
-        yield from (_demonstrate(task, opening) for opening in openings)
+        yield from (_demonstrate(task, opening, job.player) for opening in openings)
         return
     # Engines, emulators and threads of this process must not be copied into the others.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(name, dict(settings))
+        workers, mp_context=context, initializer=_prepare, initargs=(job,)
     ) as pool:
         playing = [pool.submit(_demonstrate_here, opening.index) for opening in openings]
         try:
@@ -129,34 +146,38 @@ def _play(
             pool.shutdown(cancel_futures=True)
 
 
-_HERE: list[Task[Any]] = []
-"""The task of this worker process."""
+_HERE: list[tuple[_Job, Task[Any]]] = []
+"""What this worker process plays."""
 
 
-def _prepare(name: str, settings: Mapping[str, Any]) -> None:
+def _prepare(job: _Job) -> None:
     os.nice(5)
-    _HERE[:] = [make(name, settings)]
+    _HERE[:] = [(job, make(job.task, job.settings))]
 
 
 def _demonstrate_here(index: int) -> Demonstration:
-    return _demonstrate(_HERE[0], _HERE[0].openings("demonstration")[index])
+    ((job, task),) = _HERE
+    return _demonstrate(task, task.openings(job.split)[index], job.player)
 
 
-def _demonstrate(task: Task[Any], opening: Opening) -> Demonstration:
-    return demonstrate(task, opening, _id(opening))
+def _demonstrate(task: Task[Any], opening: Opening, player: Player = "expert") -> Demonstration:
+    return demonstrate(task, opening, _id(opening), player)
 
 
 def _id(opening: Opening) -> str:
     return f"{opening.index:05d}"
 
 
-def _resume(journal: Path, task: Task[Any]) -> dict[str, Demonstration]:
+def _resume(
+    journal: Path, task: Task[Any], split: Split, player: Player
+) -> dict[str, Demonstration]:
     """Returns what an earlier build has played, or begins a new journal."""
-    with closing(task.expert()) as expert:
+    with closing(make_player(task, player)) as expert:
         head = {
             "task": task.name,
             "version": task.version,
             "settings": dict(task.settings),
+            "split": split,
             "expert": expert.name,
             "expert_settings": dict(expert.settings),
         }

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from icil.tasks.errors import ContractError, PoolError
 from icil.tasks.observation import Observation
 from icil.tasks.openings import Opening
-from icil.tasks.seeding import digest, generator
+from icil.tasks.players import GENERATORS, Player, make_player
+from icil.tasks.seeding import digest
 from icil.tasks.task import Task, Transition
 
 
@@ -58,15 +59,18 @@ def state_digest(task: Task[Any], env: Any) -> str:
     return digest(task.state_key(env), size=8).hex()
 
 
-def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
-    """Lets the task's expert play an episode.
+def demonstrate(
+    task: Task[Any], opening: Opening, id: str, player: Player = "expert"
+) -> Demonstration:
+    """Lets the task's expert, or the random player, play an episode.
 
     Raises:
         ContractError: The expert did something illegal, or the episode outlasts the horizon.
     """
     steps: list[Step] = []
     done: Transition | None = None
-    with closing(task.expert()) as expert, closing(task.make_env()) as env:
+    draws = GENERATORS[player]
+    with closing(make_player(task, player)) as expert, closing(task.make_env()) as env:
         task.reset(env, opening)
         expert.begin(env)
         while done is None or not (done.terminated or done.truncated):
@@ -75,7 +79,7 @@ def demonstrate(task: Task[Any], opening: Opening, id: str) -> Demonstration:
                     f"{task.name} did not end at its horizon of {task.horizon} steps"
                 )
             state = state_digest(task, env)
-            said = expert.act(env, expert_generator(task, opening, len(steps)))
+            said = expert.act(env, draws(task, opening, len(steps)))
             parsed = task.parse(said, env)
             if parsed.action is None:
                 raise ContractError(f"the expert of {task.name} answered {said!r}: {parsed.reason}")
@@ -95,11 +99,6 @@ def check_reward(task: Task[Any], done: Transition) -> None:
     """
     if not math.isfinite(done.reward):
         raise ContractError(f"{task.name} gave a reward of {done.reward}")
-
-
-def expert_generator(task: Task[Any], opening: Opening, step: int) -> Any:
-    """Returns the generator of an expert's choice at one step of one opening."""
-    return generator("expert", task.name, task.version, opening.split, opening.index, step)
 
 
 class Shown(NamedTuple):

@@ -23,6 +23,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from icil.tasks.demonstrations import Demonstration
 from icil.tasks.errors import PoolError
+from icil.tasks.openings import Split
+from icil.tasks.players import Player, make_player
 from icil.tasks.task import Task
 
 _CARD, _TRACES = "card.json", "traces.jsonl.gz"
@@ -41,6 +43,8 @@ class PoolCard(BaseModel):
     task_version: int
     task_settings: dict[str, Any]
     """Those that differ from the defaults."""
+    split: Split = "demonstration"
+    """Whose openings these are; those of the evaluation split are never shown to a model."""
     expert: str
     expert_settings: dict[str, Any]
     made_by: str
@@ -96,7 +100,12 @@ class Pool:
 
 
 def make_pool(
-    task: Task[Any], demonstrations: Iterable[Demonstration], *, played: int | None = None
+    task: Task[Any],
+    demonstrations: Iterable[Demonstration],
+    *,
+    played: int | None = None,
+    split: Split = "demonstration",
+    player: Player = "expert",
 ) -> Pool:
     """Makes a pool, with its card, of demonstrations at hand.
 
@@ -104,6 +113,8 @@ def make_pool(
         task: The task.
         demonstrations: All of the pool.
         played: Of how many they are the best; None if of no others.
+        split: Whose openings they are.
+        player: Who played them.
 
     Raises:
         PoolError: There are none, or one has no steps.
@@ -115,12 +126,13 @@ def make_pool(
         raise PoolError(f"demonstration {empty[0]} of {task.name} has no steps")
     returns = np.array([d.total for d in chosen])
     lengths = np.array([len(d.steps) for d in chosen])
-    with closing(task.expert()) as expert:
+    with closing(make_player(task, player)) as expert:
         name, settings = expert.name, dict(expert.settings)
     card = PoolCard(
         task=task.name,
         task_version=task.version,
         task_settings=dict(task.settings),
+        split=split,
         expert=name,
         expert_settings=settings,
         made_by=f"icil {version('icil')}",
@@ -224,6 +236,10 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
         raise PoolError(
             f"the pool {where} is of {card.task} version {card.task_version}, "
             f"not of {task.name} version {task.version}"
+        )
+    if card.split != "demonstration":
+        raise PoolError(
+            f"the pool {where} has the openings of the {card.split} split, which are not to be shown"
         )
     return pool
 

@@ -15,6 +15,7 @@ PACKAGES = ("tasks", "prompt_builders", "results", "harness")
 DATA = (
     "py.typed",
     "pools/**/*",
+    "references/**/*",
     "cheetah/*.json",
     "chess/*.tsv",
     "crossword/*.gz",

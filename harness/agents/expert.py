@@ -5,7 +5,7 @@ from typing import Any
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.threads import call
 from icil.tasks import Expert
-from icil.tasks.demonstrations import expert_generator
+from icil.tasks.players import expert_generator
 
 
 class ExpertAgent(Agent):

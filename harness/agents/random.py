@@ -2,7 +2,7 @@
 
 from icil.harness.agents.agent import Agent, Capabilities, Reply, Turn
 from icil.tasks import sample_action
-from icil.tasks.seeding import generator
+from icil.tasks.players import random_generator
 
 
 class RandomAgent(Agent):
@@ -16,6 +16,5 @@ class RandomAgent(Agent):
 
     async def act(self, turn: Turn) -> Reply:
         """Returns a uniformly random legal action."""
-        task, opening = turn.episode.task, turn.episode.opening
-        rng = generator("random", task.name, task.version, opening.split, opening.index, turn.step)
+        rng = random_generator(turn.episode.task, turn.episode.opening, turn.step)
         return Reply(text=sample_action(turn.legal_actions(), rng))

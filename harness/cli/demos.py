@@ -1,6 +1,7 @@
 """`icil demos`."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,6 +20,16 @@ def demos() -> None:
     type=click.IntRange(1),
     help="Play so many and keep the EPISODES with the best returns. [default: keep all]",
 )
+@click.option(
+    "--split",
+    type=click.Choice(["demonstration", "evaluation"]),
+    default="demonstration",
+    show_default=True,
+    help="The openings to play. Those of the evaluation split make reference lines.",
+)
+@click.option(
+    "--player", type=click.Choice(["expert", "random"]), default="expert", show_default=True
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option(
     "--set", "settings", metavar="SETTING=VALUE", multiple=True, help="Setting of the task."
@@ -30,6 +41,8 @@ def build(
     task: str,
     episodes: int,
     played: int | None,
+    split: Literal["demonstration", "evaluation"],
+    player: Literal["expert", "random"],
     workers: int,
     settings: tuple[str, ...],
     out: Path,
@@ -57,6 +70,8 @@ def build(
             task,
             episodes,
             settings=read_settings(settings),
+            split=split,
+            player=player,
             played=played,
             workers=workers,
             progress=lambda: progress.advance(bar),

@@ -9,7 +9,7 @@ import pytest
 from icil.tasks import demonstrate, render
 from icil.tasks.atari import Phoenix
 from icil.tasks.atari.expert import ShotPlanner, Strength
-from icil.tasks.demonstrations import expert_generator
+from icil.tasks.players import expert_generator
 
 TASK = Phoenix()
 OPENING = TASK.openings("demonstration")[0]

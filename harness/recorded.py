@@ -1,0 +1,37 @@
+"""Reference episodes that are looked up instead of played."""
+
+from icil.harness.episode import Desk
+from icil.harness.work import Job
+from icil.results import Answer, Played
+from icil.tasks import Demonstration
+
+
+def find_recorded(job: Job) -> Demonstration | None:
+    """Returns the episode that this job would play, if it is on record.
+
+    Only the reference players have episodes on record, and only from openings that are still
+    the same.
+    """
+    player = job.cell.record.agent
+    if player not in ("expert", "random") or job.start.forced:
+        return None
+    found = job.cell.task.references.get(player, {}).get(job.start.number)
+    return found if found and found.opening == job.start.opening else None
+
+
+async def enter_recorded(desk: Desk, job: Job, recorded: Demonstration) -> None:
+    """Writes an episode on record into the run's store, as if it had been played now."""
+    store = desk.store
+
+    def write() -> None:
+        # Begun by playing, perhaps: then this is another attempt.
+        episode = store.begin_episode(job.number, job.start.number, restart=True)
+        last = None
+        for number, step in enumerate(recorded.steps):
+            answer = Answer(reply=step.action, status="ok", action=step.action)
+            store.add_step(episode, number, answer, previous=last and last[1])
+            last = (number, Played(reward=step.reward, outcome=step.outcome))
+        store.end_episode(episode, "done", score=recorded.total, last=last)
+
+    await desk.write(write)
+    desk.progress.ended("done")
