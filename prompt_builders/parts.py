@@ -8,6 +8,8 @@ import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +17,22 @@ from PIL import Image
 
 HASH_BYTES = 16
 
+Role = Literal["user", "assistant"]
+"""Who says a part: the harness, or, in a prompt that is laid out as a chat, the model."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """A text, as it stands in the prompt."""
 
     text: str
+    role: Role = "user"
     hash: bytes = field(init=False, compare=False, repr=False)
-    """BLAKE2b of kind and content, 16 bytes."""
+    """BLAKE2b of kind, role and content, 16 bytes."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hash", _hash(b"t", self.text.encode()))
+        kind = b"t" if self.role == "user" else b"a"
+        object.__setattr__(self, "hash", _hash(kind, self.text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +62,20 @@ def encode_image(pixels: NDArray[np.uint8]) -> ImagePart:
     return ImagePart(buffer.getvalue(), width, height)
 
 
+def role_of(part: Part) -> Role:
+    """Returns who says a part; images are shown, never said."""
+    return part.role if isinstance(part, TextPart) else "user"
+
+
 def merge_text(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Joins texts that follow each other, so that they are one part each."""
+    """Joins texts of one role that follow each other, so that they are one part each."""
     merged: list[Part] = []
-    texts: list[str] = []
-    for part in parts:
-        if isinstance(part, TextPart):
-            texts.append(part.text)
-            continue
-        if texts:
-            merged.append(TextPart("".join(texts)))
-            texts = []
-        merged.append(part)
-    if texts:
-        merged.append(TextPart("".join(texts)))
+    for joint, run in groupby(parts, key=lambda p: p.role if isinstance(p, TextPart) else None):
+        if joint is None:
+            merged.extend(run)
+        else:
+            texts = [part.text for part in run if isinstance(part, TextPart)]
+            merged.append(TextPart("".join(texts), joint))
     return tuple(merged)
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from icil.prompt_builders.parts import HASH_BYTES, ImagePart, Part
+from icil.prompt_builders.messages import Conversation, Message, make_messages
+from icil.prompt_builders.parts import HASH_BYTES, ImagePart, Part, merge_text
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Prefix:
         """How many of the parts are images."""
         return sum(isinstance(part, ImagePart) for part in self.parts)
 
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The parts as turns of a conversation, texts that follow each other joined."""
+        return make_messages(merge_text(self.parts))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Prefix) and self.hash == other.hash
 
@@ -70,6 +76,11 @@ class Prompt:
     def tail(self) -> tuple[Part, ...]:
         """The episode so far."""
         return tuple(self.history[: self.length])
+
+    @property
+    def conversation(self) -> Conversation:
+        """The prompt as turns of a conversation."""
+        return Conversation(self.prefix.messages, make_messages([*self.tail, *self.question]))
 
     def __iter__(self) -> Iterator[Part]:
         """Yields all the parts, in the order in which the model reads them."""

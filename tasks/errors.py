@@ -15,6 +15,7 @@ IcilError
 
 import difflib
 from collections.abc import Iterable
+from typing import Literal
 
 
 class IcilError(Exception):
@@ -67,11 +68,38 @@ class ContractError(IcilError):
     """A task, agent or selector did what its contract forbids; the message says what."""
 
 
+ModelFault = Literal["unavailable", "rate_limited", "rejected", "fatal", "overlong"]
+"""Why a model did not answer:
+
+unavailable   the server or the connection failed: the same request may succeed later
+rate_limited  asked too often: the same request will succeed later
+rejected      this request will never succeed; others may
+fatal         none will: a wrong key, no such model
+overlong      the prompt does not fit the model
+"""
+
+
 class ModelError(IcilError):
     """A model could not be asked, or its answer did not arrive whole.
 
-    The episode gets the status `error`, is not scored, and is tried again on resume.
+    The episode gets the status `error` (`overlong` where the prompt does not fit), is not
+    scored, and is tried again on resume.
+
+    Args:
+        message: What happened; never a key or a header.
+        fault: Of which kind it is.
+        retry_after_s: When the server says how long to wait: that, in seconds.
     """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fault: ModelFault = "rejected",
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.fault, self.retry_after_s = fault, retry_after_s
+        super().__init__(message)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
