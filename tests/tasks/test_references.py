@@ -68,6 +68,6 @@ def test_damage_is_named(tmp_path, monkeypatch):
 def test_no_model_is_shown_one(tmp_path):
     folder = shipped_references("gridworld", "expert")
     assert load_pool(folder).demonstrations
-    with pytest.raises(PoolError, match="evaluation split, which are not to be shown"):
+    with pytest.raises(PoolError, match="evaluation split, which is not to be shown"):
         load_pool_for(make("gridworld"), folder)
     assert json.loads((folder / "card.json").read_text())["split"] == "evaluation"
