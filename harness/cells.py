@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from icil.harness.agents import Agent
@@ -10,7 +10,7 @@ from icil.harness.agents import make as make_agent
 from icil.harness.experiment import Experiment
 from icil.prompt_builders import PromptOptions, Selector, Template
 from icil.results import CellRecord
-from icil.tasks import Pool, Task
+from icil.tasks import Opening, Pool, Task
 from icil.tasks.demonstrations import state_digest
 from icil.tasks.references import References
 from icil.tasks.seeding import digest
@@ -26,6 +26,16 @@ class TaskPlan:
     """None where no cell shows demonstrations."""
     references: References = field(default_factory=dict)
     """The reference players' episodes that need not be played; empty if all must be."""
+    openings: tuple[Opening, ...] = ()
+    """Those that are played; none in a teacher-forced run."""
+    hidden: tuple[frozenset[str], ...] = ()
+    """For each opening the ids of the demonstrations that show it."""
+
+    def with_openings(
+        self, openings: tuple[Opening, ...], hidden: tuple[frozenset[str], ...]
+    ) -> "TaskPlan":
+        """Returns the same task with its openings."""
+        return replace(self, openings=openings, hidden=hidden)
 
     def showing(self, env: Any) -> frozenset[str]:
         """Returns the ids of the demonstrations that pass through the env's present state."""
@@ -98,12 +108,15 @@ def swept_cells(
         legal_actions=experiment.legal_actions,
         reasoning=experiment.reasoning and use == "prompt",
         past_actions=experiment.past_actions,
+        layout=experiment.layout if use == "prompt" else "single",
     )
     shown: dict[str, Any] = {"legal_actions": options.legal_actions}
     if use == "prompt":
         shown = {**asdict(options), "template": template.hash}
     if experiment.teacher_forced:
         shown["teacher_forced"] = True
+    if experiment.parse != "strict":
+        shown["parse"] = experiment.parse
     takes = use in ("prompt", "trajectory")
     for k in experiment.demos if takes else (0,):
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
@@ -117,6 +130,9 @@ def swept_cells(
                 "demonstrations": k,
                 "seed": experiment.seed,
             }
+            if experiment.demo_sets is not None and k:
+                # Which demonstrations a set may have depends on all of its openings.
+                identity["demo_sets"] = [experiment.demo_sets, experiment.episodes]
             if chooses:
                 identity["selector"] = [selector, dict(chosen[selector].settings)]
             if k and task.pool:

@@ -5,23 +5,19 @@ brought back to where it was by playing its stored actions again, and goes on fr
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from icil.harness.agents import EpisodeContext, Reply, Turn
+from icil.harness.budget import Purse
 from icil.harness.cells import Cell
+from icil.harness.fitting import Size, Sizes, check_fits, measure
+from icil.harness.reading import Reader, Reading, read_reply
+from icil.harness.secrets import scrub
+from icil.harness.selecting import NOTHING, Choice, choose
 from icil.harness.threads import call
 from icil.harness.work import Job
-from icil.prompt_builders import (
-    Part,
-    Prefix,
-    Prompt,
-    PromptBuilder,
-    Query,
-    Selection,
-    Tail,
-    TextPart,
-)
+from icil.prompt_builders import Part, Prefix, Prompt, PromptBuilder, Selection, Tail, TextPart
 from icil.results import Answer, EpisodeRecord, EpisodeStatus, Played, RunStore, StepRecord, Usage
 from icil.results.store import StoredPart
 from icil.tasks import (
@@ -37,8 +33,6 @@ from icil.tasks import (
 from icil.tasks.demonstrations import check_reward
 from icil.tasks.seeding import generator
 
-_NOTHING = Selection(demonstrations=(), reasons=())
-_ANSWER_MARK = "Action:"
 _ELSEWHERE = (
     "this version of icil, or of what it stands on, differs from the one that began the run: "
     "go on with that one, or play in a new folder"
@@ -68,8 +62,9 @@ class Desk:
     """Runs a function of the store on the thread that writes it."""
     builder: Callable[[Cell], PromptBuilder]
     progress: Progress
-    counted: dict[tuple[str, bytes], int] = field(default_factory=dict)
-    """Tokens of prefixes, by agent and the prefix's hash."""
+    purse: Purse
+    reader: Reader = "strict"
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 class Episode:
@@ -86,41 +81,48 @@ class Episode:
         self._cell, self._number, self._start = job.cell, job.number, job.start
         self._env = env
         self._task = job.cell.task.task
-        self._selection = _NOTHING
-        self._left_out = 0
+        self._choice = Choice(NOTHING)
         self._tail: Tail | None = None
         self._new: tuple[Part, ...] = ()
         """What the tail gained since the step before: its action, and what is seen now."""
         self._seen = 0
         """How many of the tail's parts were new at this step or before."""
-        self._tokens = self._images = 0
+        self._size = Size()
         """Of prefix and tail."""
         self._rewards: list[float] = []
         self._agreed = 0
         self._last: Played | None = None
+        self.fatal: str | None = None
+        """Why the agent can play no more, if that is so."""
 
     async def play(self) -> EpisodeStatus:
-        """Plays the episode to its end, or to a fault, records it and returns how it ended."""
+        """Plays the episode to its end, or to a fault, records it and returns how it ended.
+
+        Raises:
+            OverBudgetError: The next request might cost more than is left.
+        """
         desk, cell, agent = self._desk, self._cell, self._cell.agent
         await call(self._task.slow, self._task.reset, self._env, self._start.opening)
-        await call(True, self._select)  # a selector may embed and compare
+        # A selector may embed and compare.
+        self._choice = await call(True, choose, cell, self._start, desk.seed)
+        selection = self._choice.selection
         record: EpisodeRecord = await desk.write(
             lambda: desk.store.begin_episode(
                 self._number,
                 self._start.number,
-                demonstrations=self._selection.ids,
-                reasons=self._selection.reasons,
-                left_out=self._left_out,
+                demonstrations=selection.ids,
+                reasons=selection.reasons,
+                left_out=self._choice.left_out,
                 restart=agent.capabilities.stateful,
             )
         )
         if agent.capabilities.demonstrations == "prompt":
-            await self._begin_prompt(record)
+            await self._begin_prompt(record, selection)
         context = EpisodeContext(
             task=self._task,
             format=cell.record.format,
             opening=self._start.opening,
-            demonstrations=self._selection.demonstrations,
+            demonstrations=selection.demonstrations,
             options=cell.options,
             generator=lambda step: self._generator("agent", step),
         )
@@ -133,9 +135,10 @@ class Episode:
             while not over:
                 over = await self._step(record, context, next(known, None))
         except ModelError as error:
-            status, message = "error", _storable(str(error))
-        except _OverlongError as error:
-            status, message = "overlong", str(error)
+            status = "overlong" if error.fault == "overlong" else "error"
+            message = _storable(scrub(str(error)))
+            if error.fault == "fatal":
+                self.fatal = message
         finally:
             await agent.end(context)
         await self._end(record, status, message)
@@ -163,16 +166,16 @@ class Episode:
             raise ContractError(
                 f"{self._task.name} did not end at its horizon of {self._task.horizon} steps"
             )
-        blind = self._cell.agent.capabilities.blind
+        agent = self._cell.agent
         observation = None
-        if not blind:
+        if not agent.capabilities.blind:
             format = self._cell.record.format
             observation = await call(self._task.slow, self._task.observe, self._env, format)
         if self._tail is not None and observation is not None:
             self._tail.observe(observation)
             self._new = self._tail.since(self._seen)
             self._seen += len(self._new)
-            self._count(self._new)
+            self._size += measure(agent, self._new)
         if known is None:
             turn = Turn(
                 episode=context,
@@ -191,7 +194,7 @@ class Episode:
             self._desk.progress.stepped(reply.usage)
         else:
             self._recognise(known)
-            parsed, action = self._parse(known.reply), known.action
+            parsed, action = self._read_text(known.reply).counts, known.action
         self._agreed += self._agrees(parsed, step) or 0
         played = known.played if known else None
         done = await call(self._task.slow, self._play, action, step, played)
@@ -208,6 +211,23 @@ class Episode:
         return done.terminated or done.truncated
 
     async def _ask(self, turn: Turn) -> Reply:
+        """Asks the agent, within the budget."""
+        purse, prompt = self._desk.purse, turn.prompt
+        most = Usage()
+        if prompt is not None and purse.limited:
+            most = self._cell.agent.most(prompt)
+        await purse.hold(most)
+        spent: Usage | None = None
+        try:
+            reply = await self._reply(turn)
+            spent = reply.usage
+        finally:
+            purse.settle(most, spent)
+        if prompt is None:
+            return reply
+        return replace(reply, usage=replace(reply.usage, images=self._size.images))
+
+    async def _reply(self, turn: Turn) -> Reply:
         try:
             reply: object = await self._cell.agent.act(turn)
         except IcilError:
@@ -258,7 +278,7 @@ class Episode:
     def _read(self, turn: Turn, reply: Reply) -> tuple[ParsedAction, str, Answer]:
         """Makes an action, and a record, of a reply."""
         text = _storable(reply.text)
-        parsed = self._parse(text)
+        parsed, otherwise = self._read_text(text)
         if self._start.forced:
             action = self._demonstrated(self._start.forced, turn.step)
         elif parsed.action is not None:
@@ -272,20 +292,23 @@ class Episode:
             prompt=prompt.hash if prompt else None,
             reply=text,
             status=parsed.status,
+            otherwise=None if otherwise == parsed.status else otherwise,
             reason=parsed.reason,
             action=action,
             agrees=self._agrees(parsed, turn.step),
             usage=reply.usage,
-            model=None if reply.model is None else _storable(reply.model),
-            finish=None if reply.finish is None else _storable(reply.finish),
+            model=reply.model and _storable(reply.model),
+            finish=reply.finish and _storable(reply.finish),
+            detail=reply.detail and _storable(scrub(reply.detail)),
             parameters=reply.parameters,
+            dropped=reply.dropped,
         )
         return parsed, action, answer
 
-    def _parse(self, reply: str) -> ParsedAction:
-        if self._cell.options.reasoning:
-            reply = reply.rpartition(_ANSWER_MARK)[2]
-        return self._task.parse(reply.strip(), self._env)
+    def _read_text(self, reply: str) -> Reading:
+        reasoning = self._cell.options.reasoning
+        reader = self._desk.reader
+        return read_reply(self._task, self._env, reply, reasoning=reasoning, reader=reader)
 
     def _agrees(self, parsed: ParsedAction, step: int) -> bool | None:
         if self._start.forced is None:
@@ -295,46 +318,13 @@ class Episode:
     def _demonstrated(self, forced: Demonstration, step: int) -> str:
         return self._task.express(forced.steps[step].action, self._env)
 
-    def _select(self) -> None:
-        """Chooses the demonstrations; the environment stands in the opening."""
-        cell, k = self._cell, self._cell.record.demonstrations
-        if k == 0:
-            return
-        plan, pool = cell.task, cell.task.pool
-        assert pool is not None
-        forced = self._start.forced
-        showing = frozenset({forced.id}) if forced else plan.showing(self._env)
-        query = Query(task=self._task, format=cell.record.format, opening=self._start.opening)
-        name, version = self._task.name, self._task.version
-        rng = generator(
-            "selection", self._desk.seed, cell.record.selector, name, version, self._start.number
-        )
-        count = k - 1 if forced else k
-        found = _NOTHING
-        if cell.selector is not None:
-            found = cell.selector.select(pool.without(showing), query, count, rng)
-        allowed = pool.by_id.keys() - showing
-        if not len(found.ids) == len(set(found.ids)) == count or not allowed.issuperset(found.ids):
-            raise ContractError(
-                f"selector {cell.record.selector!r} was asked for {count} different demonstrations "
-                f"of the pool and gave {len(found.ids)}: {', '.join(found.ids[:8])}"
-            )
-        self._selection = _with_forced(found, forced) if forced else found
-        self._left_out = 0 if forced else len(showing)
-
-    async def _begin_prompt(self, episode: EpisodeRecord) -> None:
+    async def _begin_prompt(self, episode: EpisodeRecord, selection: Selection) -> None:
         desk, builder = self._desk, self._desk.builder(self._cell)
-        prefix = await call(True, _make_prefix, builder, self._selection)
+        prefix = await call(True, _make_prefix, builder, selection)
         if episode.prefix not in (None, prefix.hash):
             raise self._another_prompt(0)
         self._tail = builder.tail(prefix)
-        self._images = prefix.images
-        agent = self._cell.agent
-        if agent.capabilities.context_tokens is not None:
-            key = (self._cell.record.agent, prefix.hash)
-            if key not in desk.counted:
-                desk.counted[key] = await call(True, lambda: sum(map(agent.tokens, prefix.parts)))
-            self._tokens = desk.counted[key]
+        self._size = await desk.sizes.of(self._cell.agent, prefix)
         await desk.write(
             lambda: desk.store.set_prefix(
                 episode.id, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
@@ -346,17 +336,8 @@ class Episode:
         if self._tail is None:
             return None
         prompt = self._question()
-        capabilities = self._cell.agent.capabilities
-        if capabilities.context_tokens is not None:
-            tokens = self._tokens + sum(map(self._cell.agent.tokens, prompt.question))
-            if tokens > capabilities.context_tokens:
-                raise _OverlongError(
-                    f"the prompt has {tokens} tokens, the model takes {capabilities.context_tokens}"
-                )
-        if capabilities.max_images is not None and self._images > capabilities.max_images:
-            raise _OverlongError(
-                f"the prompt has {self._images} images, the model takes {capabilities.max_images}"
-            )
+        agent = self._cell.agent
+        check_fits(agent, self._size + measure(agent, prompt.question))
         return prompt
 
     def _question(self) -> Prompt:
@@ -366,21 +347,9 @@ class Episode:
             legal = self._task.legal_actions(self._env)
         return self._tail.question(legal)
 
-    def _count(self, parts: Iterable[Part]) -> None:
-        """Adds parts to the tokens and images that the context holds."""
-        agent = self._cell.agent
-        counted = agent.capabilities.context_tokens is not None
-        for part in parts:
-            self._images += not isinstance(part, TextPart)
-            self._tokens += agent.tokens(part) if counted else 0
-
     def _generator(self, purpose: str, step: int) -> Any:
         identity = (self._desk.seed, self._cell.record.hash, self._start.number, step)
         return generator(purpose, *identity)
-
-
-class _OverlongError(Exception):
-    """A prompt does not fit its model; the message has the figures."""
 
 
 def _storable(text: str) -> str:
@@ -391,23 +360,15 @@ def _storable(text: str) -> str:
 def _make_prefix(builder: PromptBuilder, selection: Selection) -> Prefix:
     """Makes a prefix, and what is known of it, away from the event loop."""
     prefix = builder.prefix(selection)
-    _ = prefix.hash, prefix.images
+    _ = prefix.hash
     return prefix
 
 
 def stored(parts: Iterable[Part]) -> list[StoredPart]:
     """Returns parts as the store keeps them."""
     return [
-        (part.hash, "text", part.text.encode())
+        (part.hash, "text" if part.role == "user" else "said", part.text.encode())
         if isinstance(part, TextPart)
         else (part.hash, "png", part.png)
         for part in parts
     ]
-
-
-def _with_forced(found: Selection, forced: Demonstration) -> Selection:
-    """Puts the demonstration that is played again first, so that `replay` repeats it."""
-    return Selection(
-        demonstrations=(forced, *found.demonstrations),
-        reasons=("the episode that is played again", *found.reasons),
-    )

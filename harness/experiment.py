@@ -6,11 +6,12 @@ fields of this class.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from icil.harness.reading import Reader
 from icil.tasks.errors import ExperimentError, suggestion
 
 
@@ -67,6 +68,9 @@ class Experiment(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides which demonstrations are drawn and what replaces an illegal action; never the
     openings, which are the same in every run."""
+    demo_sets: Annotated[int | None, Field(ge=1)] = None
+    """How many sets of demonstrations are drawn, for the episodes to share; None, as in LMAct, for
+    a set of its own for each episode. Sharing one costs far less where a provider caches."""
     legal_actions: bool = False
     """Whether the legal actions are listed at each step."""
     reasoning: bool = False
@@ -76,17 +80,28 @@ class Experiment(BaseModel):
     teacher_forced: bool = False
     """Whether to play demonstrated episodes again, the agent's answers compared with the
     demonstrated actions but not played: LMAct's replay control. Needs `demos` of 1 or more."""
+    layout: Literal["single", "chat"] = "single"
+    """Whether a prompt is one message, as in LMAct, or a conversation whose other side said the
+    demonstrated actions."""
+    parse: Reader = "strict"
+    """How replies are read: to the letter, as in LMAct, or leniently."""
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = 0.0
+    """Of the models, where they take one; None to send none."""
+    max_output_tokens: Annotated[int | None, Field(ge=1)] = None
+    """The longest reply; None for LMAct's: 2048, and 8192 of a model that reasons."""
     set: dict[str, Any] = Field(default_factory=dict)
-    """Settings of tasks: `TASK.SETTING` to a value."""
+    """Settings of tasks and models: `NAME.SETTING` to a value."""
     template: Annotated[Path | None, BeforeValidator(_path)] = None
     """A template file; None for the wording that ships with icil."""
+    prices: Annotated[Path | None, BeforeValidator(_path)] = None
+    """A file with prices of models, which come before those that are known."""
     pool: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
     """Folders with pools to use instead of those that ship, for the tasks they are of."""
 
-    def settings_of(self, task: str) -> dict[str, Any]:
-        """Returns a task's settings."""
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """Returns the settings of a task or a model."""
         places = {key: key.rpartition(".") for key in self.set}
-        return {place[2]: self.set[key] for key, place in places.items() if place[0] == task}
+        return {place[2]: self.set[key] for key, place in places.items() if place[0] == name}
 
 
 _EXPECTED = {
@@ -96,15 +111,24 @@ _EXPECTED = {
     "selector": "names of selectors",
     "demos": "whole numbers, 0 or more, such as 0,1,4",
     "episodes": "a whole number, 1 or more",
+    "demo_sets": "a whole number, 1 or more",
     "seed": "a whole number, 0 or more",
     "legal_actions": "true or false",
     "reasoning": "true or false",
     "past_actions": "true or false",
     "teacher_forced": "true or false",
+    "layout": "single or chat",
+    "parse": "strict or lenient",
+    "temperature": "a number from 0 to 2, or null for the model's own",
+    "max_output_tokens": "a whole number, 1 or more",
     "set": "settings such as chess.language: uci",
     "template": "the path of a template file",
+    "prices": "the path of a file with prices",
     "pool": "folders of pools",
 }
+
+
+_MAY_BE_NULL = ("demo_sets", "max_output_tokens", "prices", "temperature", "template")
 
 
 def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment:
@@ -157,10 +181,10 @@ def _read(path: Path) -> dict[str, Any]:
         if name not in Experiment.model_fields:
             hint = suggestion(name, Experiment.model_fields)
             raise ExperimentError(f"{path}: unknown key {key!r}{hint}")
-        if value is None and name != "template":
+        if value is None and name not in _MAY_BE_NULL:
             raise ExperimentError(f"{path}: {key}: expected {_EXPECTED[name]}, got nothing")
         found[name] = value
-    for name in ("template", "pool"):
+    for name in ("template", "prices", "pool"):
         if name in found:
             found[name] = _beside(path, found[name])
     return found

@@ -105,6 +105,10 @@ def _write_experiment(folder: Path, plan: Plan) -> None:
     fields = plan.experiment.model_dump(mode="json", exclude_none=True)
     if fields["pool"]:
         fields["pool"] = [str(pool.absolute()) for pool in plan.experiment.pool]
+    if plan.experiment.prices is not None:
+        fields["prices"] = str(plan.experiment.prices.absolute())
+    if plan.experiment.temperature is None:
+        fields["temperature"] = None
     try:
         if plan.experiment.template is not None:
             fields["template"] = TEMPLATE

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from icil.harness import agents as agent_registry
 from icil.harness.agents import Agent, Capabilities
+from icil.harness.agents.model import ModelAgent
 from icil.harness.cells import Cell, TaskPlan, blind_cell, reference_cell, swept_cells
 from icil.harness.experiment import Experiment
-from icil.prompt_builders import Template, load_template, selectors
+from icil.harness.models.prices import Prices
+from icil.harness.starts import Start, make_starts, with_openings
+from icil.prompt_builders import Selector, Template, load_template, selectors
 from icil.prompt_builders.template import DEFAULT
 from icil.tasks import (
     ContractError,
-    Demonstration,
     ExperimentError,
-    Opening,
-    OpeningsError,
     PoolError,
     Task,
     UnknownNameError,
@@ -29,23 +29,12 @@ from icil.tasks import (
     make,
     members,
 )
-from icil.tasks.openings import take
 from icil.tasks.pools import read_card, shipped_pool
 from icil.tasks.references import load_references
-from icil.tasks.seeding import digest, generator
+from icil.tasks.seeding import digest
 
 REFERENCES = ("random", "expert")
 """The players whose scores the others are held against."""
-
-
-class Start(NamedTuple):
-    """What one episode starts from."""
-
-    number: int
-    """The opening's index; in a teacher-forced run, the demonstration's place in the pool."""
-    opening: Opening
-    forced: Demonstration | None
-    """The demonstration that is played again, in a teacher-forced run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +57,7 @@ class Plan:
         for name in ("format", "agent", "selector", "demos"):
             found[name] = sorted(found[name])  # in another order it is the same experiment
         found["template"] = self.template.hash
+        del found["prices"]  # decides what is reckoned, not what is played
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
         found["task"] = {name: t.task.version for name, t in self.tasks.items()}
         parts = [
@@ -106,21 +96,8 @@ class Plan:
         return len(self.cells) * self.experiment.episodes
 
     def starts(self, cell: Cell) -> Iterator[Start]:
-        """Yields what a cell's episodes start from, in their order.
-
-        The first evaluation openings; in a teacher-forced run, demonstrations drawn from the
-        pool.
-        """
-        count = self.experiment.episodes
-        if not self.experiment.teacher_forced:
-            for opening in take(cell.task.task.openings("evaluation"), count):
-                yield Start(opening.index, opening, None)
-            return
-        assert cell.task.pool is not None
-        task, shown = cell.task.task, cell.task.pool.demonstrations
-        rng = generator("teacher-forced", self.experiment.seed, task.name, task.version)
-        for index in map(int, rng.permutation(len(shown))[:count]):
-            yield Start(index, shown[index].opening, shown[index])
+        """Yields what a cell's episodes start from, in the order in which they are played."""
+        return make_starts(self.experiment, cell)
 
 
 def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = None) -> Plan:
@@ -133,65 +110,98 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
     Raises:
         UsageError: It cannot be played; the message says what would be right.
     """
-    own = own_agents or {}
-    if taken := set(own) & set(agent_registry.names()):
-        raise ContractError(f"there is an agent named {min(taken)!r} already")
-    for name, agent in own.items():
-        _check_agent(name, agent)
     if "all" in experiment.format:
         experiment = experiment.model_copy(update={"format": ()})
     template = load_template(experiment.template or DEFAULT)
-    agents = {name: own[name] if name in own else _agent(name, own) for name in experiment.agent}
+    agents = _agents(experiment, own_agents or {})
     chosen = {name: selectors.make(name) for name in experiment.selector}
     shows = any(a.capabilities.demonstrations in ("prompt", "trajectory") for a in agents.values())
     shows = (shows and any(experiment.demos)) or experiment.teacher_forced
     skipped: list[str] = []
-    tasks = _tasks(experiment, skipped, shows=shows)
+    tasks = _tasks(experiment, agents, skipped, shows=shows)
+    experiment = experiment.model_copy(
+        update={
+            "task": tuple(tasks),
+            "format": tuple(dict.fromkeys(f for t in tasks.values() for f in t.formats)),
+            "demos": _demos(experiment, skipped),
+        }
+    )
+    cells = [
+        cell
+        for task in tasks.values()
+        for cell in _cells(experiment, template, task, agents, chosen, skipped)
+    ]
+    if not any(cell.record.asked for cell in cells):
+        raise ExperimentError("; ".join(skipped))
+    return Plan(experiment, template, tasks, tuple(cells), tuple(skipped))
+
+
+def _demos(experiment: Experiment, skipped: list[str]) -> tuple[int, ...]:
     demos = experiment.demos
     if experiment.teacher_forced and 0 in demos:
         skipped.append("0 demonstrations: a teacher-forced episode is one of those shown")
         demos = tuple(k for k in demos if k)
     if not demos:
         raise ExperimentError("teacher_forced: expected demos of 1 or more, got 0 alone")
-    experiment = experiment.model_copy(
-        update={
-            "task": tuple(tasks),
-            "format": tuple(dict.fromkeys(f for t in tasks.values() for f in t.formats)),
-            "demos": demos,
-        }
-    )
-    cells: list[Cell] = []
-    for task in tasks.values():
-        _check_supply(experiment, task)
-        if not experiment.teacher_forced:
-            cells.extend(
-                reference_cell(task, name, asked=name in agents)
-                for name in REFERENCES
-                if name != "expert" or task.task.has_expert
-            )
-        for name, agent in agents.items():
-            if name == "expert" and not task.task.has_expert:
-                skipped.append(f"expert does not play {task.task.name}: it has no expert")
-                continue
-            if agent.capabilities.blind:
-                if name not in REFERENCES or experiment.teacher_forced:
-                    cells.append(blind_cell(experiment, task, name, agent))
-                continue
-            for format in task.formats:
-                if missing := _unseen(task.task, format, agent):
-                    skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
-                    continue
-                cells.extend(swept_cells(experiment, template, task, format, name, agent, chosen))
-    if not any(cell.record.asked for cell in cells):
-        raise ExperimentError("; ".join(skipped))
-    return Plan(experiment, template, tasks, tuple(cells), tuple(skipped))
+    return demos
 
 
-def _agent(name: str, own: Mapping[str, Agent]) -> Agent:
+def _cells(
+    experiment: Experiment,
+    template: Template,
+    task: TaskPlan,
+    agents: Mapping[str, Agent],
+    chosen: Mapping[str, Selector],
+    skipped: list[str],
+) -> Iterator[Cell]:
+    """Yields a task's cells, the reference players' first."""
+    players = [name for name in REFERENCES if name != "expert" or task.task.has_expert]
+    if not experiment.teacher_forced:
+        for name in players:
+            yield reference_cell(task, name, asked=name in agents)
+    for name, agent in agents.items():
+        if name == "expert" and name not in players:
+            skipped.append(f"expert does not play {task.task.name}: it has no expert")
+            continue
+        if agent.capabilities.blind:
+            if name not in REFERENCES or experiment.teacher_forced:
+                yield blind_cell(experiment, task, name, agent)
+            continue
+        for format in task.formats:
+            if missing := _unseen(task.task, format, agent):
+                skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
+                continue
+            yield from swept_cells(experiment, template, task, format, name, agent, chosen)
+
+
+_EVERY_MODEL = ("temperature", "max_output_tokens")
+"""Options that are settings of each model that has them."""
+
+
+def _agents(experiment: Experiment, own: Mapping[str, Agent]) -> dict[str, Agent]:
+    """Makes the agents, as they are set."""
+    if taken := set(own) & set(agent_registry.names()):
+        raise ContractError(f"there is an agent named {min(taken)!r} already")
+    for name, agent in own.items():
+        _check_agent(name, agent)
+    prices = Prices.load(experiment.prices)
+    agents = {
+        name: own[name] if name in own else _agent(name, experiment, own)
+        for name in experiment.agent
+    }
+    for agent in agents.values():
+        if isinstance(agent, ModelAgent):
+            agent.use_prices(prices)
+    return agents
+
+
+def _agent(name: str, experiment: Experiment, own: Mapping[str, Agent]) -> Agent:
     try:
-        agent = agent_registry.make(name)
+        found = agent_registry.find(name)
     except UnknownNameError as error:
         raise UnknownNameError("agent", name, {*error.known, *own}) from error
+    settings = {one: getattr(experiment, one) for one in _EVERY_MODEL if one in found.settings}
+    agent = found.make({**settings, **experiment.settings_of(name)})
     _check_agent(name, agent)
     return agent
 
@@ -214,7 +224,9 @@ def _check_agent(name: str, agent: object) -> None:
         )
 
 
-def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[str, TaskPlan]:
+def _tasks(
+    experiment: Experiment, agents: Mapping[str, Agent], skipped: list[str], *, shows: bool
+) -> dict[str, TaskPlan]:
     wanted = dict.fromkeys(
         n for name in experiment.task for n in (members() if name == "all" else (name,))
     )
@@ -225,8 +237,8 @@ def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[s
                 skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
                 del wanted[name]
     for key in experiment.set:
-        if (name := key.rpartition(".")[0]) not in wanted:
-            raise UnknownNameError(f"task in the setting {key!r}:", name, wanted)
+        if (name := key.rpartition(".")[0]) not in {*wanted, *agents}:
+            raise UnknownNameError(f"task or agent in the setting {key!r}:", name, wanted)
     tasks = {name: make(name, experiment.settings_of(name)) for name in wanted}
     known = {format for task in tasks.values() for format in task.formats}
     for format in experiment.format:
@@ -248,48 +260,8 @@ def _tasks(experiment: Experiment, skipped: list[str], *, shows: bool) -> dict[s
             )
         pool = load_pool_for(task, folders.get(name)) if shows else None
         references = {} if experiment.teacher_forced else load_references(task)
-        plans[name] = TaskPlan(task, formats, pool, references)
+        plans[name] = with_openings(experiment, TaskPlan(task, formats, pool, references))
     return plans
-
-
-def _check_supply(experiment: Experiment, plan: TaskPlan) -> None:
-    """Checks that there are openings and demonstrations enough for every episode."""
-    task, pool, most = plan.task, plan.pool, max(experiment.demos)
-    if experiment.teacher_forced and pool and experiment.episodes > len(pool.demonstrations):
-        raise PoolError(
-            f"{experiment.episodes} teacher-forced episodes of {task.name} were asked for; "
-            f"its pool has {len(pool.demonstrations)} demonstrations"
-        )
-    if experiment.teacher_forced:
-        openings: list[Opening] = []
-    else:
-        openings = _openings(task, experiment.episodes)
-    if pool is None or most == 0:
-        return
-    env = task.make_env()
-    fewest = len(pool.demonstrations)
-    for opening in openings:
-        task.reset(env, opening)
-        left = len(pool.demonstrations) - len(plan.showing(env))
-        fewest = min(fewest, left)
-    env.close()
-    if most > fewest:
-        total = len(pool.demonstrations)
-        kept = f", of which {fewest} never show an evaluated opening" if fewest < total else ""
-        raise PoolError(
-            f"{most} demonstrations of {task.name} were asked for; its pool has {total}{kept}"
-        )
-
-
-def _openings(task: Task[Any], episodes: int) -> list[Opening]:
-    source = task.openings("evaluation")
-    try:
-        return list(take(source, episodes))
-    except OpeningsError as error:
-        raise OpeningsError(
-            f"{episodes} episodes of {task.name} were asked for; it has {source.distinct} "
-            "evaluation openings"
-        ) from error
 
 
 def _unseen(task: Task[Any], format: str, agent: Agent) -> str | None:

@@ -6,16 +6,17 @@ writes the store; rendering a prefix and slow experts have threads of their own.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from icil.harness.agents import Agent
+from icil.harness.budget import Budget, OverBudgetError, Purse
 from icil.harness.cells import Cell
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
-from icil.harness.folder import LEADERBOARD, SCORES, open_folder
+from icil.harness.folder import LEADERBOARD, SCORES, check_folder, open_folder
 from icil.harness.plan import Plan, make_plan
 from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.threads import call
@@ -30,10 +31,11 @@ from icil.results import (
     make_leaderboard,
     save_scores,
 )
-from icil.tasks.errors import StoreError
+from icil.tasks.errors import ExperimentError, StoreError
 
 CONCURRENCY = 16
 """How many episodes play at once unless told otherwise."""
+UNLIMITED = Budget()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,9 @@ class RunSummary:
     """The commonest of those faults, with how many episodes each ended."""
     overlong: int
     """Episodes whose prompt does not fit its model."""
+    stopped: Mapping[str, str]
+    """Agents that could not go on (a refused key) and why; under the empty name, why the whole
+    run stopped at its budget. The same command goes on."""
     skipped: tuple[str, ...]
     """What was asked for and could not be played, such as images for an agent without eyes."""
 
@@ -68,11 +73,19 @@ def run(
     *,
     agents: Mapping[str, Agent] | None = None,
     concurrency: int = CONCURRENCY,
+    budget: Budget = UNLIMITED,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Plays an experiment, or what is left of it; see `run_async`."""
     return asyncio.run(
-        run_async(experiment, folder, agents=agents, concurrency=concurrency, progress=progress)
+        run_async(
+            experiment,
+            folder,
+            agents=agents,
+            concurrency=concurrency,
+            budget=budget,
+            progress=progress,
+        )
     )
 
 
@@ -82,6 +95,7 @@ async def run_async(
     *,
     agents: Mapping[str, Agent] | None = None,
     concurrency: int = CONCURRENCY,
+    budget: Budget = UNLIMITED,
     progress: Progress | None = None,
 ) -> RunSummary:
     """Plays an experiment, or what is left of it, and writes its leaderboard.
@@ -91,7 +105,9 @@ async def run_async(
         folder: The run folder. If it holds this experiment already, only what is missing is
             played: episodes begun go on at their next step, those in error are tried again.
         agents: Your own agents by name, beside the registered ones.
-        concurrency: How many episodes play at once; changes nothing but the time it takes.
+        concurrency: How many episodes of an agent that waits for a server, and of all others
+            together, play at once; changes nothing but the time it takes.
+        budget: The most that the run may spend; it stops before a request that might pass it.
         progress: Is told of each step and episode.
 
     Raises:
@@ -99,16 +115,33 @@ async def run_async(
         StoreError: The folder cannot be written, or its store is damaged.
     """
     return await run_plan(
-        make_plan(experiment, agents), folder, concurrency=concurrency, progress=progress
+        make_plan(experiment, agents),
+        folder,
+        concurrency=concurrency,
+        budget=budget,
+        progress=progress,
     )
 
 
 async def run_plan(
-    plan: Plan, folder: Path, *, concurrency: int = CONCURRENCY, progress: Progress | None = None
+    plan: Plan,
+    folder: Path,
+    *,
+    concurrency: int = CONCURRENCY,
+    budget: Budget = UNLIMITED,
+    progress: Progress | None = None,
 ) -> RunSummary:
     """Plays a plan that was made already; otherwise as `run_async`."""
+    check_folder(folder, plan)
+    for name, agent in {cell.record.agent: cell.agent for cell in plan.cells}.items():
+        if budget.cost_usd is not None and not agent.priced:
+            raise ExperimentError(
+                f"the price of {name} is not known, so that its cost cannot be limited; give it "
+                "in a file with --prices"
+            )
+        await agent.prepare()
     with open_folder(folder, plan) as store:
-        await _play(plan, store, concurrency, progress or _Silence())
+        stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
         leaderboard = await asyncio.to_thread(make_leaderboard, store)
         counts, faults = store.counts(), store.faults()
     await asyncio.to_thread(_write_results, leaderboard, folder)
@@ -119,6 +152,7 @@ async def run_plan(
         errors=counts.get("error", 0),
         faults=faults,
         overlong=counts.get("overlong", 0),
+        stopped=stopped,
         skipped=plan.skipped,
     )
 
@@ -131,20 +165,26 @@ def _write_results(leaderboard: Leaderboard, folder: Path) -> None:
         raise StoreError(f"cannot write the results into {folder}: {error}") from error
 
 
-async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progress) -> None:
+async def _play(
+    plan: Plan, store: RunStore, concurrency: int, progress: Progress, budget: Budget
+) -> Mapping[str, str]:
+    """Plays what is left; returns the agents that were stopped, and why."""
     write = StoreWriter(store)
+    purse = Purse(budget, store.cost(), store.tokens())
     desk = Desk(
         seed=plan.experiment.seed,
         store=store,
         write=write,
         builder=_Builders(plan),
         progress=progress,
+        purse=purse,
+        reader=plan.experiment.parse,
     )
-    work = Work(plan, store, write)
     counts = store.counts()
     progress.resumed(counts.get("done", 0) + counts.get("overlong", 0), store.cost())
+    stopped: dict[str, str] = {}
 
-    async def worker() -> None:
+    async def worker(work: Work) -> None:
         envs: dict[str, Any] = {}
         try:
             while (job := await work.next()) is not None:
@@ -154,17 +194,24 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
                 task = job.cell.task.task
                 if task.name not in envs:
                     envs[task.name] = await call(task.slow, task.make_env)
-                status = await Episode(desk, job, envs[task.name]).play()
-                if status == "overlong":
+                episode = Episode(desk, job, envs[task.name])
+                if await episode.play() == "overlong":
                     work.give_up(job.cell)
+                if episode.fatal is not None:
+                    stopped.setdefault(job.cell.record.agent, episode.fatal)
+                    work.give_up_agent(job.cell.record.agent)
+        except OverBudgetError:
+            pass  # its episode goes on when the run does
         finally:
             for env in envs.values():
                 env.close()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(worker())
+            for cells in _queues(plan):
+                work = Work(plan, cells, store, write)
+                for _ in range(concurrency):
+                    group.create_task(worker(work))
     except BaseExceptionGroup as errors:
         # One fault stops all workers; the first is the cause, the others follow from it.
         raise errors.exceptions[0] from None
@@ -174,6 +221,17 @@ async def _play(plan: Plan, store: RunStore, concurrency: int, progress: Progres
                 await agent.close()
         finally:
             await write.close()
+    if purse.stopped is not None:
+        stopped[""] = purse.stopped
+    return stopped
+
+
+def _queues(plan: Plan) -> Iterable[Sequence[Cell]]:
+    """Returns the cells in queues that are played side by side: one for each waiting agent."""
+    queues: dict[str, list[Cell]] = {}
+    for cell in plan.cells:
+        queues.setdefault(cell.record.agent if cell.agent.waits else "", []).append(cell)
+    return queues.values()
 
 
 class _Builders:

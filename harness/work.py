@@ -1,13 +1,14 @@
 """The work of a run: the episodes still to be played, handed out one by one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from icil.harness.cells import Cell
-from icil.harness.plan import Plan, Start
+from icil.harness.plan import Plan
+from icil.harness.starts import Start
 from icil.results import RunStore
 
 
@@ -28,16 +29,21 @@ class Work:
 
     Args:
         plan: The plan.
+        cells: Those of its cells that are to be played.
         store: The run's store; asked through `write`, on its own thread.
         write: Runs a function of the store.
     """
 
     def __init__(
-        self, plan: Plan, store: RunStore, write: Callable[[Callable[[], Any]], Awaitable[Any]]
+        self,
+        plan: Plan,
+        cells: Iterable[Cell],
+        store: RunStore,
+        write: Callable[[Callable[[], Any]], Awaitable[Any]],
     ) -> None:
         self._plan, self._store, self._write = plan, store, write
         self._numbers = store.cells()
-        self._cells = iter(plan.cells)
+        self._cells = iter(cells)
         self._jobs: Iterator[Job] = iter(())
         self._given_up: set[str] = set()
         self._lock = asyncio.Lock()
@@ -47,7 +53,7 @@ class Work:
         async with self._lock:
             while True:
                 for job in self._jobs:
-                    if job.cell.record.hash not in self._given_up:
+                    if not self._given_up & {job.cell.record.hash, job.cell.record.agent}:
                         return job
                 cell = next(self._cells, None)
                 if cell is None:
@@ -65,3 +71,7 @@ class Work:
     def give_up(self, cell: Cell) -> None:
         """Hands out no more jobs of a cell."""
         self._given_up.add(cell.record.hash)
+
+    def give_up_agent(self, name: str) -> None:
+        """Hands out no more jobs of an agent."""
+        self._given_up.add(name)

@@ -39,6 +39,8 @@ class Usage:
     output_tokens: int = 0
     """Reasoning included."""
     reasoning_tokens: int = 0
+    images: int = 0
+    """In the prompt."""
     cost_usd: float | None = 0.0
     """None where the price is not known."""
     latency_s: float | None = None
@@ -55,6 +57,9 @@ class Answer:
     prompt: bytes | None = None
     reply: str
     status: ActionStatus
+    otherwise: ActionStatus | None = None
+    """What the status would be if replies were read leniently, or strictly where they are read
+    leniently; None if the same."""
     reason: str | None = None
     action: str
     """What is played."""
@@ -63,7 +68,9 @@ class Answer:
     usage: Usage = Usage()
     model: str | None = None
     finish: str | None = None
+    detail: str | None = None
     parameters: Mapping[str, Any] | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
--- The run store, layout 1. One SQLite file a run.
+-- The run store, layout 2. One SQLite file a run.
 --
 -- Texts and images stand once each in `parts`, under their hash; a list of hashes (16 bytes
 -- each, one after the other) is a blob. The request of a step is: the parts of the episode's
@@ -46,6 +46,7 @@ CREATE TABLE steps (
     prompt BLOB,                     -- the hash of the whole prompt
     reply TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'invalid', 'illegal')),
+    otherwise TEXT,                  -- the status if read leniently (or strictly); NULL: the same
     reason TEXT,
     action TEXT NOT NULL,            -- what was played; not the reply's where status is not ok
     agrees INTEGER,                  -- whether the reply is the expert's action; NULL: not known
@@ -56,11 +57,14 @@ CREATE TABLE steps (
     cache_write_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     reasoning_tokens INTEGER NOT NULL,
+    images INTEGER NOT NULL,         -- in the prompt
     cost_usd REAL,                   -- NULL where the price is unknown
     latency_s REAL,                  -- NULL where no model was called
     model TEXT,                      -- the name that answered
-    finish TEXT,                     -- why the model stopped
+    finish TEXT,                     -- why the model stopped: stop, length, refusal, other
+    detail TEXT,                     -- more about that, in the provider's words
     parameters TEXT,                 -- JSON: what was sent beside the prompt
+    dropped TEXT,                    -- JSON: parameters that the model does not take
     PRIMARY KEY (episode, attempt, step)
 ) WITHOUT ROWID;
 
@@ -71,6 +75,6 @@ CREATE TABLE prefixes (
 
 CREATE TABLE parts (
     hash BLOB NOT NULL UNIQUE,
-    kind TEXT NOT NULL CHECK (kind IN ('text', 'png')),
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'said', 'png')),   -- said: by the model, in a chat
     content BLOB NOT NULL
 );

@@ -24,11 +24,11 @@ from icil.results.records import (
 )
 from icil.tasks.errors import RunFolderError, StoreError
 
-LAYOUT = 1
+LAYOUT = 2
 FILE_NAME = "run.sqlite"
 _HASH_BYTES = 16
 
-StoredPart = tuple[bytes, Literal["text", "png"], bytes]
+StoredPart = tuple[bytes, Literal["text", "said", "png"], bytes]
 """Hash, kind, content."""
 
 
@@ -130,6 +130,12 @@ class RunStore:
         with self._guard():
             found = self._db.execute("SELECT TOTAL(cost_usd) FROM steps").fetchone()[0]
         return float(found)
+
+    def tokens(self) -> int:
+        """Returns the tokens taken so far, input and output."""
+        with self._guard():
+            found = self._db.execute("SELECT TOTAL(input_tokens + output_tokens) FROM steps")
+            return int(found.fetchone()[0])
 
     def counts(self) -> dict[EpisodeStatus, int]:
         """Returns how many episodes there are of each status."""
@@ -257,6 +263,7 @@ class RunStore:
             answer.prompt,
             answer.reply,
             answer.status,
+            answer.otherwise,
             answer.reason,
             answer.action,
             answer.agrees,
@@ -265,11 +272,14 @@ class RunStore:
             usage.cache_write_tokens,
             usage.output_tokens,
             usage.reasoning_tokens,
+            usage.images,
             usage.cost_usd,
             usage.latency_s,
             answer.model,
             answer.finish,
+            answer.detail,
             None if answer.parameters is None else _json(answer.parameters),
+            _json(answer.dropped) if answer.dropped else None,
         )
         with self._transaction() as db:
             db.executemany(_INSERT_PART, parts)
@@ -410,10 +420,10 @@ _INSERT_CELL = (
 )
 _INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 _INSERT_STEP = (
-    "INSERT INTO steps (episode, attempt, step, shown, question, prompt, reply, status, reason, "
-    "action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, "
-    "reasoning_tokens, cost_usd, latency_s, model, finish, parameters) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO steps (episode, attempt, step, shown, question, prompt, reply, status, "
+    "otherwise, reason, action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, "
+    "output_tokens, reasoning_tokens, images, cost_usd, latency_s, model, finish, detail, "
+    f"parameters, dropped) VALUES ({', '.join('?' * 25)})"
 )
 
 

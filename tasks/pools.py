@@ -32,6 +32,23 @@ _LINE = TypeAdapter(Demonstration)
 _SHIPPED = Path(__file__).parent / "pools"
 
 
+class Predictability(BaseModel):
+    """How well the agent `nearest` foretells what the expert does in episodes it was not shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str
+    """What it looked at."""
+    shown: int
+    """Demonstrations that it was shown, the first of the pool."""
+    held_out: int
+    """Demonstrations whose actions it foretold, the last of the pool."""
+    nearest: float
+    """The share of their steps in which it was right."""
+    commonest: float
+    """The share of their steps whose action is the commonest one among those shown."""
+
+
 class PoolCard(BaseModel):
     """What a pool is."""
 
@@ -60,8 +77,22 @@ class PoolCard(BaseModel):
     steps_min: int
     steps_max: int
     licence: str
+    source: str | None = None
+    """Where they were imported from; None for those that this software made."""
+    predictability: Predictability | None = None
+    """None where it was not measured."""
     hash: str
     """SHA-256 of the traces, uncompressed, as 64 hexadecimal digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Who made demonstrations; see `PoolCard`."""
+
+    expert: str
+    expert_settings: Mapping[str, Any]
+    licence: str = "Apache-2.0"
+    source: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +137,7 @@ def make_pool(
     played: int | None = None,
     split: Split = "demonstration",
     player: Player = "expert",
+    origin: Origin | None = None,
 ) -> Pool:
     """Makes a pool, with its card, of demonstrations at hand.
 
@@ -115,6 +147,7 @@ def make_pool(
         played: Of how many they are the best; None if of no others.
         split: Whose openings they are.
         player: Who played them.
+        origin: Who made them, if not this software's players; no expert is asked then.
 
     Raises:
         PoolError: There are none, or one has no steps.
@@ -126,15 +159,16 @@ def make_pool(
         raise PoolError(f"demonstration {empty[0]} of {task.name} has no steps")
     returns = np.array([d.total for d in chosen])
     lengths = np.array([len(d.steps) for d in chosen])
-    with closing(make_player(task, player)) as expert:
-        name, settings = expert.name, dict(expert.settings)
+    if origin is None:
+        with closing(make_player(task, player)) as expert:
+            origin = Origin(expert=expert.name, expert_settings=expert.settings)
     card = PoolCard(
         task=task.name,
         task_version=task.version,
         task_settings=dict(task.settings),
         split=split,
-        expert=name,
-        expert_settings=settings,
+        expert=origin.expert,
+        expert_settings=dict(origin.expert_settings),
         made_by=f"icil {version('icil')}",
         demonstrations=len(chosen),
         played=played or len(chosen),
@@ -144,7 +178,8 @@ def make_pool(
         steps_mean=round(float(lengths.mean()), 6),
         steps_min=int(lengths.min()),
         steps_max=int(lengths.max()),
-        licence="Apache-2.0",
+        licence=origin.licence,
+        source=origin.source,
         hash=hashlib.sha256(_lines(chosen)).hexdigest(),
     )
     return Pool(card=card, demonstrations=chosen)
@@ -163,13 +198,29 @@ def save_pool(pool: Pool, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             made = Path(temporary) / "pool"
             made.mkdir()
-            card = pool.card.model_dump_json(indent=2) + "\n"
-            (made / _CARD).write_text(card, encoding="utf-8")
+            save_card(pool.card, made)
             traces = gzip.compress(_lines(pool.demonstrations), compresslevel=9, mtime=0)
             (made / _TRACES).write_bytes(traces)
             made.rename(folder)
     except OSError as error:
         raise PoolError(f"cannot write the pool {folder}: {error}") from error
+
+
+def save_card(card: PoolCard, folder: Path) -> None:
+    """Writes what a pool is into its folder, whole or not at all, in place of what stands there.
+
+    Raises:
+        PoolError: It cannot be written.
+    """
+    path = (folder / _CARD).resolve()  # an editable install has links in its place
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+            made = Path(temporary) / _CARD
+            text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
+            made.write_text(text, encoding="utf-8")
+            made.replace(path)
+    except OSError as error:
+        raise PoolError(f"cannot write {path}: {error}") from error
 
 
 def read_card(folder: Path) -> PoolCard:
@@ -238,9 +289,7 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
             f"not of {task.name} version {task.version}"
         )
     if card.split != "demonstration":
-        raise PoolError(
-            f"the pool {where} has the openings of the {card.split} split, which are not to be shown"
-        )
+        raise PoolError(f"the pool {where} is of the {card.split} split, which is not to be shown")
     return pool
 
 

@@ -34,15 +34,18 @@ class Found(Generic[T]):
         """
         given = () if self.argument is None else (self.argument,)
         if settings:
-            known = [
-                name
-                for name, parameter in signature(self.factory).parameters.items()
-                if parameter.kind is Parameter.KEYWORD_ONLY
-            ]
+            kinds = {p.kind for p in signature(self.factory).parameters.values()}
             for name in settings:
-                if name not in known:
-                    raise UnknownNameError("setting", name, known)
+                # One that takes any name knows better which are right.
+                if name not in self.settings and Parameter.VAR_KEYWORD not in kinds:
+                    raise UnknownNameError("setting", name, self.settings)
         return self.factory(*given, **(settings or {}))
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The names of the settings that it takes."""
+        parameters = signature(self.factory).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY)
 
 
 class Registry(Generic[T]):
@@ -92,12 +95,12 @@ class Registry(Generic[T]):
             UnknownNameError: Nothing has this name.
         """
         if name in self.names() and not name.endswith(_FAMILY_ENDINGS):
-            return Found(self._factory(name), None)
+            return Found(self.factory(name), None)
         families = [f for f in self.names() if f.endswith(_FAMILY_ENDINGS) and name.startswith(f)]
         if families:
             family = max(families, key=len)
             if argument := name.removeprefix(family):
-                return Found(self._factory(family), argument)
+                return Found(self.factory(family), argument)
         raise UnknownNameError(self.noun, name, self.names())
 
     def make(self, name: str, settings: Mapping[str, Any] | None = None) -> T:
@@ -108,14 +111,12 @@ class Registry(Generic[T]):
         """
         return self.find(name).make(settings)
 
-    def _all_paths(self) -> Mapping[str, str]:
-        if not self._plugins_listed:
-            self._plugins_listed = True
-            for point in sorted(entry_points(group=self.group)):
-                self._paths.setdefault(point.name, point.value)
-        return self._paths
+    def factory(self, name: str) -> Callable[..., T]:
+        """Returns what makes the thing, or the members of the family, of one of `names`.
 
-    def _factory(self, name: str) -> Callable[..., T]:
+        Raises:
+            ContractError: It cannot be imported.
+        """
         if name not in self._factories:
             point = EntryPoint(name, self._all_paths()[name], self.group)
             try:
@@ -125,3 +126,10 @@ class Registry(Generic[T]):
                     f"the {self.noun} {name!r} cannot be imported from {point.value}: {error}"
                 ) from error
         return self._factories[name]
+
+    def _all_paths(self) -> Mapping[str, str]:
+        if not self._plugins_listed:
+            self._plugins_listed = True
+            for point in sorted(entry_points(group=self.group)):
+                self._paths.setdefault(point.name, point.value)
+        return self._paths

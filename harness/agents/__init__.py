@@ -1,6 +1,7 @@
 """Agents, and the registry of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from icil.harness.agents.agent import (
     Agent,
@@ -16,10 +17,16 @@ _REGISTRY: Registry[Agent] = Registry(
     "agent",
     "icil.agents",
     {
+        "anthropic/": "icil.harness.agents.families:ANTHROPIC",
         "expert": "icil.harness.agents.expert:ExpertAgent",
+        "google/": "icil.harness.agents.families:GOOGLE",
+        "litellm/": "icil.harness.agents.families:LITELLM",
+        "local/": "icil.harness.agents.families:LOCAL",
         "nearest": "icil.harness.agents.nearest:NearestAgent",
+        "openai/": "icil.harness.agents.families:OPENAI",
         "random": "icil.harness.agents.random:RandomAgent",
         "replay": "icil.harness.agents.replay:ReplayAgent",
+        "transformers/": "icil.harness.agents.families:TRANSFORMERS",
     },
 )
 
@@ -43,13 +50,19 @@ def find(name: str) -> Found[Agent]:
     return _REGISTRY.find(name)
 
 
-def make(name: str) -> Agent:
+def factory(name: str) -> Callable[..., Agent]:
+    """Returns what makes the agent, or the family of agents, of one of `names`."""
+    return _REGISTRY.factory(name)
+
+
+def make(name: str, settings: Mapping[str, Any] | None = None) -> Agent:
     """Makes an agent by its name.
 
     Raises:
-        UnknownNameError: There is no such agent; the message names the nearest.
+        UnknownNameError: There is no such agent, or it has no such setting; the message names
+            the nearest.
     """
-    return _REGISTRY.make(name)
+    return _REGISTRY.make(name, settings)
 
 
 __all__ = [
@@ -59,6 +72,7 @@ __all__ = [
     "EpisodeContext",
     "Reply",
     "Turn",
+    "factory",
     "find",
     "make",
     "names",

@@ -29,6 +29,8 @@ class Capabilities:
     """The longest prompt that it takes; None where there is no limit."""
     max_images: int | None = None
     """The most images in one prompt; None where there is no limit."""
+    request_bytes: int | None = None
+    """The longest request, images in base64; None where there is no limit."""
 
     @property
     def blind(self) -> bool:
@@ -84,8 +86,12 @@ class Reply:
     """The name of the model that answered."""
     finish: str | None = None
     """Why it stopped: `stop`, `length`, `refusal`…"""
+    detail: str | None = None
+    """More about that, in the provider's words."""
     parameters: Mapping[str, Any] | None = None
     """What was sent beside the prompt; never a key or a header."""
+    dropped: tuple[str, ...] = ()
+    """Parameters that were asked for and left out, because the model does not take them."""
 
 
 class Agent(ABC):
@@ -95,6 +101,14 @@ class Agent(ABC):
     """
 
     capabilities: Capabilities
+    waits: bool = False
+    """Whether it spends its time waiting for a server: then it plays beside the other agents,
+    not before or after them."""
+
+    @property
+    def priced(self) -> bool:
+        """Whether it is known what it costs."""
+        return True
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -103,6 +117,13 @@ class Agent(ABC):
         Never a key, a header or an address that holds one.
         """
         return {}
+
+    async def prepare(self) -> None:  # noqa: B027 - not all prepare
+        """Is told that a run begins, before anything is written or sent.
+
+        Raises:
+            UsageError: It cannot play: a key or a library is missing.
+        """
 
     async def begin(self, episode: EpisodeContext) -> None:  # noqa: B027 - not all prepare
         """Is told that an episode begins, or goes on after an interruption."""
@@ -120,6 +141,13 @@ class Agent(ABC):
 
     async def close(self) -> None:  # noqa: B027 - not all hold anything
         """Is told that the run is over, or interrupted; closes connections."""
+
+    def most(self, prompt: Prompt) -> Usage:
+        """Returns the most that the reply to a prompt can take, for a run with a budget.
+
+        Its cost is None where the price is not known; for players that cost nothing, 0.
+        """
+        return Usage()
 
     def tokens(self, part: Part) -> int:
         """Returns how many tokens a part takes in this agent's context.

@@ -94,6 +94,9 @@ class _Watched(Agent):
     def settings(self) -> Mapping[str, Any]:
         return self._agent.settings
 
+    async def prepare(self) -> None:
+        await self._agent.prepare()
+
     async def begin(self, episode: EpisodeContext) -> None:
         await self._agent.begin(episode)
 

@@ -42,9 +42,9 @@ def tasks() -> None:
 @click.command()
 def agents() -> None:
     """List the agents."""
-    from icil.harness.agents import find, names
+    from icil.harness.agents import factory, names
 
-    _describe({name: find(name).factory for name in names()})
+    _describe({name: factory(name) for name in names()})
 
 
 @click.command()

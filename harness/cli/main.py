@@ -1,7 +1,8 @@
 """The command `icil`: finds the subcommand, and turns errors into one line and an exit code.
 
     0  done            1  a fault while running, or episodes in error
-    2  wrong usage   130  interrupted; the same command goes on
+    2  wrong usage     3  stopped at a limit (`--max-cost`, `--max-tokens`)
+                     130  interrupted; the same command goes on
 
 Each subcommand has a module of its own, imported only when it is called.
 """
@@ -19,9 +20,16 @@ _COMMANDS = {
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
     "selectors": "List the selectors of demonstrations.",
+    "serve-fake": "Serve a fake model, in the dialects of all providers.",
     "tasks": "List the tasks.",
 }
-_MODULES = {"agents": "lists", "selectors": "lists", "tasks": "lists"}
+_MODULES = {
+    "agents": "lists",
+    "selectors": "lists",
+    "serve-fake": "serve_fake",
+    "tasks": "lists",
+}
+"""Where they stand, unless in a module of their own name."""
 
 
 class _Commands(click.Group):
@@ -32,7 +40,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"icil.harness.cli.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

@@ -2,55 +2,23 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from icil.harness.cli.options import experiment_options, plan_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from icil.harness.runner import RunSummary
+
+AT_A_LIMIT = 3
+"""The exit code of a run that stopped at its budget."""
+
 
 @click.command()
-@click.argument("experiment", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--task",
-    multiple=True,
-    help="Task to play, or all; may be repeated. [default: gridworld, tic_tac_toe]",
-)
-@click.option("--format", multiple=True, help="Observation format; may be repeated. [default: all]")
-@click.option(
-    "--agent", multiple=True, help="Agent; may be repeated. [default: random, expert, nearest]"
-)
-@click.option("--selector", multiple=True, help="How demonstrations are chosen. [default: random]")
-@click.option("--demos", metavar="N,N,…", help="Numbers of demonstrations. [default: 0,1,4,16,64]")
-@click.option("--episodes", type=int, help="Openings that each cell plays. [default: 100]")
-@click.option("--seed", type=int, help="Seed of demonstrations and replacements. [default: 0]")
-@click.option(
-    "--legal-actions/--no-legal-actions",
-    default=None,
-    help="List the legal actions at each step. [default: no]",
-)
-@click.option(
-    "--reasoning/--no-reasoning",
-    default=None,
-    help="Ask a model to think in writing first. [default: no]",
-)
-@click.option(
-    "--past-actions/--no-past-actions",
-    default=None,
-    help="Show the actions taken so far. [default: yes]",
-)
-@click.option(
-    "--teacher-forced/--no-teacher-forced",
-    default=None,
-    help="Play demonstrated episodes again and count the actions reproduced. [default: no]",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="TASK.SETTING=VALUE",
-    multiple=True,
-    help="Setting of a task; may be repeated.",
-)
-@click.option("--template", metavar="FILE", help="Template with another wording of the prompt.")
-@click.option("--pool", metavar="DIR", multiple=True, help="Pool of demonstrations to use instead.")
+@experiment_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -61,12 +29,26 @@ import click
     type=click.IntRange(1, 4096),
     default=16,
     show_default=True,
-    help="Episodes at once.",
+    help="Episodes at once, of each model.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Stop before the request that might pass so many dollars.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Stop before the request that might pass so many tokens, input and output.",
 )
 def run(
     experiment: Path | None,
     out: Path | None,
     concurrency: int,
+    max_cost: float | None,
+    max_tokens: int | None,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -76,32 +58,37 @@ def run(
     With neither, the built-in players play two small tasks in all their formats. The same
     command again goes on where it stopped.
     """
-    from icil.harness.cli.settings import read_settings
+    from icil.harness.budget import Budget
     from icil.harness.cli.tables import make_console, print_leaderboard
-    from icil.harness.experiment import load_experiment
-    from icil.harness.plan import make_plan
     from icil.harness.progress import ProgressBar
     from icil.harness.runner import run_plan
+    from icil.harness.secrets import load_dotenv
 
-    given = {key: value if value != () else None for key, value in options.items()}
-    given["set"] = read_settings(settings)
-    plan = make_plan(load_experiment(experiment, given))
+    load_dotenv(Path())
+    plan = plan_of(experiment, settings, options)
     folder = out or Path("runs") / f"icil-{plan.hash}"
     messages = make_console(stderr=True)
     for note in plan.skipped:
         messages.print(f"left out: {note}", style="yellow", markup=False)
+    budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     bar = ProgressBar(plan.episodes, messages)
     try:
         with bar:
-            summary = asyncio.run(run_plan(plan, folder, concurrency=concurrency, progress=bar))
+            summary = asyncio.run(
+                run_plan(plan, folder, concurrency=concurrency, budget=budget, progress=bar)
+            )
     except (KeyboardInterrupt, asyncio.CancelledError):
         messages.print(f"stopped; the same command goes on ({folder})", markup=False)
         raise click.exceptions.Exit(130) from None
-    console = make_console()
-    print_leaderboard(summary.leaderboard, console)
+    print_leaderboard(summary.leaderboard, make_console())
     for name in ("leaderboard.csv", "scores.png"):
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
+    _tell(summary, messages)
+
+
+def _tell(summary: "RunSummary", messages: "Console") -> None:
+    """Says what is missing from the leaderboard, and exits accordingly."""
     if summary.overlong:
         messages.print(
             f"{summary.overlong} episodes do not fit their model's context; their cells have no "
@@ -110,10 +97,21 @@ def run(
         )
     for fault, count in summary.faults.items():
         messages.print(f"{count} × {fault}", style="red", markup=False)
+    for name, why in summary.stopped.items():
+        if name:
+            messages.print(f"{name} was stopped: {why}", style="red", markup=False)
     if summary.errors:
         messages.print(
             f"{summary.errors} of {summary.episodes} episodes ended in an error and are not in "
             "the scores; the same command tries them again",
             style="red",
         )
+    if at_limit := summary.stopped.get(""):
+        messages.print(
+            f"stopped at the limit: {at_limit}; the same command with a higher limit goes on",
+            style="yellow",
+            markup=False,
+        )
+        raise click.exceptions.Exit(AT_A_LIMIT)
+    if summary.errors or summary.stopped:
         raise click.exceptions.Exit(1)

@@ -66,7 +66,10 @@ def inside(tmp_path, monkeypatch):
             "run --task gridworld,tic_tac_toe --format coords",
             "tic_tac_toe has none of the formats coords; it has ascii, rgb",
         ),
-        ("run --episode 3", "No such option '--episode'. Did you mean '--episodes'?"),
+        (
+            "run --episode 3",
+            "No such option '--episode'. (Did you mean one of: '--episodes', '--parse'?)",
+        ),
         ("run --agnet random", "No such option '--agnet'. (Did you mean one of: '--agent', "),
         ("run --zzz", "No such option '--zzz'."),
         ("run --episodes 0", "option --episodes: expected a whole number, 1 or more, got 0"),
@@ -353,7 +356,7 @@ def without_a_layout(path):
         (lambda path: path.write_text("mine"), "is not an SQLite file"),
         (lambda path: path.write_bytes(b"\0" * 10_000), "is not an SQLite file"),
         (of_something_else, "is not the store of a run"),
-        (of_a_later_layout, "has layout 99; this version of icil reads layout 1"),
+        (of_a_later_layout, "has layout 99; this version of icil reads layout 2"),
         (without_a_layout, "is not the store of a run"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL import Image
 
 from icil.harness.agents import EpisodeContext, Turn
 from icil.harness.agents.nearest import NearestAgent
-from icil.prompt_builders import PromptOptions
+from icil.prompt_builders import PromptBuilder, PromptOptions, Selection, load_template
+from icil.prompt_builders.cache import VARIABLE
 from icil.tasks import Opening, load_pool_for, make, render
 from icil.tasks.seeding import generator
 
@@ -103,6 +105,27 @@ def test_does_as_the_nearest_state_of_a_slow_search(name, format):
         if any(step.action in legal for d in shown for step in d.steps):
             chosen = answer(task, format, shown, env, legal_actions=True)
             assert chosen == expected(task, format, shown, env, legal)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("chess", 4), ("atari/phoenix", 1)])
+def test_it_acts_the_same_from_the_cache_as_without_it(name, shown, tmp_path, monkeypatch):
+    pool = load_pool_for(make(name)).demonstrations[:shown]
+    drawn, prompted = tmp_path / "drawn", tmp_path / "prompted"
+    monkeypatch.setenv(VARIABLE, str(prompted))
+    selection = Selection(demonstrations=pool, reasons=("",) * shown)
+    PromptBuilder(make(name), "rgb", load_template()).prefix(selection)
+    answers = []
+    for cache in ("off", drawn, drawn, prompted, prompted):
+        monkeypatch.setenv(VARIABLE, str(cache))
+        task = make(name)
+        with closing(task.make_env()) as env:
+            for index in range(3):
+                task.reset(env, task.openings("evaluation")[index])
+                answers.append(answer(task, "rgb", pool, env))
+    assert answers[:3] * 5 == answers
+    assert len(list(drawn.rglob("*.cached"))) == shown
+    # A PNG and a thumbnail of each; the thumbnail was made of the PNG.
+    assert len(list(prompted.rglob("*.cached"))) == 2 * shown
 
 
 TEXTS = st.one_of(

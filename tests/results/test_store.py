@@ -57,7 +57,7 @@ def test_a_new_store_holds_its_run(make_store, make_cell, tmp_path):
     ]
     store = make_store(*cells, note="naïve ☃", nested={"a": [1, None]})
     meta = store.meta()
-    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, 1)
+    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, 2)
     assert store.cells() == {cells[0].hash: 1, cells[1].hash: 2}
     columns, rows = store.rows("SELECT * FROM cells ORDER BY id")
     first, second = (dict(zip(columns, row, strict=True)) for row in rows)
@@ -124,6 +124,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         cache_write_tokens=3,
         output_tokens=4,
         reasoning_tokens=5,
+        images=6,
         cost_usd=0.25,
         latency_s=1.5,
     )
@@ -133,13 +134,16 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         prompt=b"p" * 16,
         reply="I go ↑\0.",
         status="invalid",
+        otherwise="ok",
         reason="no action",
         action="up",
         agrees=False,
         usage=usage,
         model="model-7",
         finish="stop",
+        detail="end_turn",
         parameters={"temperature": 0.0},
+        dropped=("top_k",),
     )
     store.add_step(episode, 0, answer)
     columns, ((*values,),) = store.rows("SELECT * FROM steps")
@@ -154,6 +158,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "prompt": b"p" * 16,
         "reply": "I go ↑\0.",
         "status": "invalid",
+        "otherwise": "ok",
         "reason": "no action",
         "action": "up",
         "agrees": 0,
@@ -164,10 +169,13 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "cache_write_tokens": 3,
         "output_tokens": 4,
         "reasoning_tokens": 5,
+        "images": 6,
         "cost_usd": 0.25,
         "latency_s": 1.5,
         "model": "model-7",
         "finish": "stop",
+        "detail": "end_turn",
+        "dropped": '["top_k"]',
     }
 
 

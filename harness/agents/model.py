@@ -1,0 +1,201 @@
+"""Language models as agents: one agent for every provider.
+
+What providers differ in stands in `icil.harness.models`; here a model becomes a player: its
+prompts go out through one gate, are tried again where that helps, and what comes back is
+priced. The provider's client is made when a run begins: a plan or an estimate needs no key.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
+from icil.harness.models import Completion, Provider, Sampling
+from icil.harness.models.asking import Asker
+from icil.harness.models.gate import Gate
+from icil.harness.models.limits import Limits
+from icil.harness.models.prices import Price, Prices
+from icil.harness.models.warming import Warming
+from icil.prompt_builders import Part, Prefix, Prompt
+from icil.results import Usage
+
+MOST_AT_ONCE = 1024
+"""The most requests to one model on their way; fewer if fewer episodes play."""
+_COUNTED = 512
+"""How many prefixes' tokens are remembered."""
+
+
+class ModelAgent(Agent):
+    """A language model, reached through a provider.
+
+    Args:
+        provider: The provider's name, as in the agent's.
+        model: The model's name there.
+        connect: Makes the provider's client; called when a run begins.
+        limits: What it takes in one request.
+        sampling: How it is to answer.
+        timeout_s: After how many seconds a request is given up.
+        price_names: The model's names in tables of prices.
+        free: Whether it costs nothing where no table has a price for it.
+        settings: What else decides its answers, as JSON.
+    """
+
+    waits = True
+
+    def __init__(
+        self,
+        provider: str,
+        model: str,
+        connect: Callable[[], Provider],
+        *,
+        limits: Limits,
+        sampling: Sampling,
+        timeout_s: float,
+        price_names: tuple[str, ...],
+        free: bool,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.capabilities = Capabilities(
+            text=True,
+            images=limits.images != 0,
+            demonstrations="prompt",
+            context_tokens=limits.context_tokens,
+            max_images=limits.images,
+            request_bytes=limits.request_bytes,
+        )
+        self.provider, self.model = provider, model
+        self.sampling = sampling
+        self._price_names, self._free = price_names, free
+        self.price: Price | None = None
+        """None where it is not known, or where there is none to pay."""
+        self.use_prices(Prices())
+        self._connect, self._timeout_s, self._settings = connect, timeout_s, settings
+        self._client: Provider | None = None
+        self._asker: Asker | None = None
+        self._warming = Warming()
+        self._playing: dict[bytes, tuple[Prefix, set[EpisodeContext]]] = {}
+        """By hash the prefixes that were sent, and the episodes that go on with them."""
+        self._counted: OrderedDict[bytes, int] = OrderedDict()
+        self._undercount = 1.0
+        """The most by which the provider has counted more tokens than were counted here."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it is to answer."""
+        sampling = self.sampling
+        found = {"max_output_tokens": sampling.max_output_tokens, **self._settings}
+        if sampling.temperature is not None:
+            found["temperature"] = sampling.temperature
+        if sampling.parameters:
+            found["parameters"] = dict(sampling.parameters)
+        return found
+
+    @property
+    def priced(self) -> bool:
+        """Whether it is known what a call costs."""
+        return self.price is not None or self._free
+
+    def use_prices(self, prices: Prices) -> None:
+        """Takes the model's price from a table."""
+        self.price = prices.find(self._price_names)
+
+    async def prepare(self) -> None:
+        """Makes the provider's client.
+
+        Raises:
+            UsageError: A key or a library is missing.
+        """
+        if self._client is None:
+            self._client = await asyncio.to_thread(self._connect)
+            self._asker = Asker(self._client, Gate(MOST_AT_ONCE), timeout_s=self._timeout_s)
+
+    async def act(self, turn: Turn) -> Reply:
+        """Returns the model's reply.
+
+        Raises:
+            ModelError: There was none, however often it was asked.
+        """
+        await self.prepare()
+        assert self._asker is not None
+        assert turn.prompt is not None
+        prompt = turn.prompt
+        await self._begin_prefix(prompt.prefix, turn.episode)
+        async with self._warming.warmed(prompt.prefix.hash):
+            completion, latency_s = await self._asker.ask(prompt, self.sampling)
+        return _reply(completion, self._usage(completion, latency_s))
+
+    async def end(self, episode: EpisodeContext) -> None:
+        """Notes that the episode's prefix is not needed for it any more."""
+        for _, episodes in self._playing.values():
+            episodes.discard(episode)
+
+    async def close(self) -> None:
+        """Lets go of connections, and of what is cached at the provider."""
+        client, self._client, self._asker = self._client, None, None
+        self._playing.clear()
+        if client is not None:
+            await client.close()
+
+    def most(self, prompt: Prompt) -> Usage:
+        """Returns the most that a reply can take: nothing cached, and the longest answer."""
+        known = self._counted.get(prompt.prefix.hash)
+        if known is None:
+            known = self._counted[prompt.prefix.hash] = sum(map(self.tokens, prompt.prefix.parts))
+            if len(self._counted) > _COUNTED:
+                self._counted.popitem(last=False)
+        rest = sum(map(self.tokens, (*prompt.tail, *prompt.question)))
+        tokens = int((known + rest) * self._undercount) + 1
+        output = self.sampling.max_output_tokens
+        cost = 0.0 if self._free else None
+        if self.price is not None:
+            price = self.price.at(tokens)
+            dearest = max(price.input, price.cache_write, price.cache_write_1h)
+            cost = tokens * dearest + output * max(price.output, price.reasoning)
+        return Usage(input_tokens=tokens, output_tokens=output, cost_usd=cost)
+
+    def tokens(self, part: Part) -> int:
+        """Returns about how many tokens a part takes."""
+        if self._client is not None:
+            return self._client.tokens(part)
+        from icil.harness.models.tokens import count_tokens
+
+        return count_tokens(part, self.provider, self.model)
+
+    async def _begin_prefix(self, prefix: Prefix, episode: EpisodeContext) -> None:
+        """Notes who plays with a prefix; a new one ends those that nobody plays with."""
+        assert self._client is not None
+        if prefix.hash not in self._playing:
+            self._playing[prefix.hash] = (prefix, set())
+            idle = [old for old, (_, playing) in self._playing.items() if not playing]
+            for old in idle:
+                if old != prefix.hash:
+                    await self._client.forget(self._playing.pop(old)[0])
+        self._playing[prefix.hash][1].add(episode)
+
+    def _usage(self, completion: Completion, latency_s: float) -> Usage:
+        tokens = completion.tokens
+        cost = 0.0 if self._free else None
+        if self.price is not None:
+            cost = self.price.cost(tokens)
+        return Usage(
+            input_tokens=tokens.input,
+            cached_input_tokens=tokens.cached,
+            cache_write_tokens=tokens.cache_write,
+            output_tokens=tokens.output,
+            reasoning_tokens=tokens.reasoning,
+            cost_usd=cost,
+            latency_s=latency_s,
+        )
+
+
+def _reply(completion: Completion, usage: Usage) -> Reply:
+    return Reply(
+        text=completion.text,
+        usage=usage,
+        model=completion.model,
+        finish=completion.finish,
+        detail=completion.detail,
+        parameters=completion.parameters,
+        dropped=completion.dropped,
+    )

@@ -1,0 +1,77 @@
+"""Whether a prompt fits the model that it is for, known before it is sent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from icil.harness.agents import Agent
+from icil.harness.threads import call
+from icil.prompt_builders import ImagePart, Part, Prefix, TextPart
+from icil.tasks import ModelError
+
+_BASE64 = 4 / 3
+"""Bytes of an image in a request for each of its own."""
+_WRAPPING = 64
+"""Bytes that the request spends around each part, and a little more."""
+
+
+@dataclass(slots=True)
+class Size:
+    """How much of a context something takes."""
+
+    tokens: int = 0
+    images: int = 0
+    bytes: float = 0.0
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(
+            self.tokens + other.tokens, self.images + other.images, self.bytes + other.bytes
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """The sizes of the prefixes of a run, each measured once."""
+
+    _known: dict[tuple[int, bytes], Size] = field(default_factory=dict)
+
+    async def of(self, agent: Agent, prefix: Prefix) -> Size:
+        """Returns the size of a prefix in the context of an agent."""
+        key = (id(agent), prefix.hash)
+        if key not in self._known:
+            self._known[key] = await call(True, measure, agent, prefix.parts)
+        return self._known[key]
+
+
+def measure(agent: Agent, parts: Iterable[Part]) -> Size:
+    """Returns the size of parts in the context of an agent; tokens only if it has a limit."""
+    counts = agent.capabilities.context_tokens is not None
+    size = Size()
+    for part in parts:
+        if counts:
+            size.tokens += agent.tokens(part)
+        if isinstance(part, ImagePart):
+            size.images += 1
+            size.bytes += _BASE64 * len(part.png)
+        elif isinstance(part, TextPart):
+            size.bytes += len(part.text.encode())
+        size.bytes += _WRAPPING
+    return size
+
+
+def check_fits(agent: Agent, size: Size) -> None:
+    """Checks that a prompt fits.
+
+    Raises:
+        ModelError: It does not; the message has the figures.
+    """
+    limits = agent.capabilities
+    if limits.context_tokens is not None and size.tokens > limits.context_tokens:
+        what = f"{size.tokens} tokens, the model takes {limits.context_tokens}"
+    elif limits.max_images is not None and size.images > limits.max_images:
+        what = f"{size.images} images, the model takes {limits.max_images}"
+    elif limits.request_bytes is not None and size.bytes > limits.request_bytes:
+        mebibytes = (size.bytes / 2**20, limits.request_bytes / 2**20)
+        what = f"{mebibytes[0]:.1f} MiB, the provider takes {mebibytes[1]:g}"
+    else:
+        return
+    raise ModelError(f"the prompt has {what}", fault="overlong")

@@ -1,0 +1,130 @@
+"""Asking a model until it answers: the gate, time-outs, and trying again.
+
+A provider sends once; here it is sent again where that can help, after a wait that grows and
+is spread (exponential, with full jitter), or as long as the server asks for. The wait holds
+no place in the gate.
+"""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from icil.harness.models.completion import Completion, Sampling
+from icil.harness.models.errors import connection_error
+from icil.harness.models.gate import Gate
+from icil.harness.models.provider import Provider
+from icil.prompt_builders import Prompt
+from icil.tasks import ModelError
+from icil.tasks.seeding import generator
+
+_TRIES = 8
+"""How often a request is sent to a server that fails."""
+_PATIENCE_S = 3600.0
+"""How long a request goes on that is turned away for being one too many."""
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_FAILED_IN_A_ROW = 8
+"""After so many requests without an answer, each tried often, the server is taken for dead."""
+
+
+class Answered(NamedTuple):
+    """A completion, and how long it took."""
+
+    completion: Completion
+    latency_s: float
+    """From sending the request that was answered to its whole answer."""
+
+
+class Asker:
+    """Asks one model.
+
+    Args:
+        provider: The model.
+        gate: Through which all requests to it go.
+        timeout_s: After how many seconds a request is given up.
+        first_wait_s: The longest wait before the second try; doubles with each.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        gate: Gate,
+        *,
+        timeout_s: float,
+        first_wait_s: float = _FIRST_WAIT_S,
+    ) -> None:
+        self._provider, self._gate = provider, gate
+        self._timeout_s, self._first_wait_s = timeout_s, first_wait_s
+        self._failed = 0
+
+    async def ask(self, prompt: Prompt, sampling: Sampling) -> Answered:
+        """Returns the model's answer.
+
+        Raises:
+            ModelError: There was none, however often it was asked.
+        """
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_worth_another),
+            wait=lambda state: self._wait_s(state, prompt),
+            stop=_given_up,
+            reraise=True,
+        )
+        try:
+            async for attempt in tries:
+                with attempt:
+                    answered = await self._send(prompt, sampling)
+        except ModelError as error:
+            raise self._judged(error) from error
+        self._failed = 0
+        return answered
+
+    def _judged(self, error: ModelError) -> ModelError:
+        """Takes a server for dead that has not answered for long."""
+        if error.fault != "unavailable":
+            return error
+        self._failed += 1
+        if self._failed < _FAILED_IN_A_ROW:
+            return error
+        return ModelError(
+            f"{self._provider.endpoint} has not answered {self._failed} requests in a row, each "
+            f"tried {_TRIES} times; the last: {error}",
+            fault="fatal",
+        )
+
+    async def _send(self, prompt: Prompt, sampling: Sampling) -> Answered:
+        async with self._gate.enter() as ticket:
+            began = time.perf_counter()
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    completion = await self._provider.complete(prompt, sampling)
+            except TimeoutError as error:
+                raise connection_error(
+                    TimeoutError(f"nothing came within {self._timeout_s:g} s")
+                ) from error
+            except ModelError as error:
+                if error.fault == "rate_limited":
+                    self._gate.slow_down(ticket, error.retry_after_s or 0.0)
+                raise
+            latency_s = time.perf_counter() - began
+        self._gate.speed_up()
+        return Answered(completion, latency_s)
+
+    def _wait_s(self, state: RetryCallState, prompt: Prompt) -> float:
+        spread = float(generator("wait", prompt.hash.hex(), state.attempt_number).uniform())
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ModelError) and error.retry_after_s is not None:
+            return error.retry_after_s * (1 + spread / 10)  # not all at the same moment
+        longest = self._first_wait_s * 2 ** min(state.attempt_number - 1, 32)
+        return spread * min(_LONGEST_WAIT_S, longest)
+
+
+def _worth_another(error: BaseException) -> bool:
+    return isinstance(error, ModelError) and error.fault in ("unavailable", "rate_limited")
+
+
+def _given_up(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ModelError) and error.fault == "rate_limited":
+        return (state.seconds_since_start or 0.0) > _PATIENCE_S
+    return state.attempt_number >= _TRIES

@@ -1,0 +1,116 @@
+"""Asking until there is an answer: what is tried again, how often, after which wait."""
+
+import asyncio
+
+import pytest
+
+from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens
+from icil.harness.models.asking import Asker
+from icil.harness.models.gate import Gate
+from icil.prompt_builders import Prefix, TextPart
+from icil.prompt_builders.prompt import History
+from icil.tasks import ModelError
+
+SAMPLING = Sampling(max_output_tokens=5)
+PROMPT = History(Prefix((TextPart("x"),))).ask((TextPart("?"),))
+
+
+class Scripted(Provider):
+    """Does what a list says: an error to raise, seconds to take, or None to answer."""
+
+    name, model, endpoint, limits = "scripted", "m", "http://here", Limits()
+
+    def __init__(self, *script):
+        self.script, self.calls, self.cancelled = list(script), 0, 0
+        self.times = []
+
+    async def complete(self, prompt, sampling):
+        self.calls += 1
+        self.times.append(asyncio.get_running_loop().time())
+        what = self.script.pop(0) if self.script else None
+        if isinstance(what, float):
+            try:
+                await asyncio.sleep(what)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        if isinstance(what, Exception):
+            raise what
+        return Completion(text="up", tokens=Tokens(), model="m", finish="stop")
+
+
+def ask(*script, times=1, gate=None, timeout_s=5.0):
+    provider = Scripted(*script)
+
+    async def main():
+        asker = Asker(provider, gate or Gate(4), timeout_s=timeout_s, first_wait_s=0.001)
+        errors = []
+        for _ in range(times):
+            try:
+                assert (await asker.ask(PROMPT, SAMPLING)).completion.text == "up"
+            except ModelError as error:
+                errors.append(error)
+        return errors
+
+    return provider, asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def fault(kind, **given):
+    return ModelError(f"it was {kind}", fault=kind, **given)
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "rate_limited"])
+def test_what_may_pass_is_tried_again(kind):
+    provider, errors = ask(fault(kind), fault(kind), fault(kind))
+    assert (provider.calls, errors) == (4, [])
+
+
+@pytest.mark.parametrize("kind", ["rejected", "fatal", "overlong"])
+def test_what_will_not_pass_is_not(kind):
+    provider, (error,) = ask(fault(kind))
+    assert (provider.calls, error.fault, str(error)) == (1, kind, f"it was {kind}")
+
+
+def test_a_server_that_fails_is_given_up():
+    provider, (error,) = ask(*[fault("unavailable")] * 50)
+    assert (provider.calls, error.fault) == (8, "unavailable")
+
+
+def test_a_server_that_turns_away_is_waited_for():
+    provider, errors = ask(*[fault("rate_limited", retry_after_s=0.0)] * 30)
+    assert (provider.calls, errors) == (31, [])
+
+
+def test_a_dead_server_is_fatal_after_some_requests():
+    _, errors = ask(*[fault("unavailable")] * 8 * 9, times=9)
+    assert [error.fault for error in errors] == ["unavailable"] * 7 + ["fatal"] * 2
+    assert "http://here has not answered 8 requests in a row" in str(errors[7])
+
+
+def test_one_answer_in_between_makes_it_alive():
+    script = [*[fault("unavailable")] * 8 * 7, None, *[fault("unavailable")] * 8 * 7]
+    _, errors = ask(*script, times=15)
+    assert {error.fault for error in errors} == {"unavailable"}
+
+
+def test_it_waits_as_long_as_the_server_asks():
+    provider, _ = ask(fault("rate_limited", retry_after_s=0.3))
+    assert provider.times[1] - provider.times[0] >= 0.3
+
+
+def test_the_gate_narrows_when_turned_away_and_widens_when_answered():
+    gate = Gate(8)
+    ask(fault("rate_limited"), gate=gate)
+    assert gate.limit == 4
+    ask(*[None] * 60, times=60, gate=gate)
+    assert gate.limit == 8
+
+
+def test_a_request_that_takes_too_long_is_cancelled_and_sent_again():
+    provider, errors = ask(9.0, timeout_s=0.05)
+    assert (provider.calls, provider.cancelled, errors) == (2, 1, [])
+
+
+def test_one_that_always_takes_too_long_says_so():
+    _, (error,) = ask(*[9.0] * 8, timeout_s=0.02)
+    assert str(error) == "no answer: TimeoutError: nothing came within 0.02 s"
