@@ -8,6 +8,7 @@ priced. The provider's client is made when a run begins: a plan or an estimate n
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
@@ -108,6 +109,7 @@ class ModelAgent(Agent):
         """
         if self._client is None:
             self._client = await asyncio.to_thread(self._connect)
+            self.capabilities = _told(self.capabilities, self._client.limits)
             self._asker = Asker(self._client, Gate(MOST_AT_ONCE), timeout_s=self._timeout_s)
 
     async def act(self, turn: Turn) -> Reply:
@@ -187,6 +189,15 @@ class ModelAgent(Agent):
             cost_usd=cost,
             latency_s=latency_s,
         )
+
+
+def _told(known: Capabilities, limits: Limits) -> Capabilities:
+    """Adds the limits that only the server could tell."""
+    return replace(
+        known,
+        context_tokens=known.context_tokens or limits.context_tokens,
+        max_images=limits.images if known.max_images is None else known.max_images,
+    )
 
 
 def _reply(completion: Completion, usage: Usage) -> Reply:
