@@ -11,7 +11,7 @@ from rich.table import Table
 
 from icil.results import Leaderboard, Row
 
-_NARROWEST = 100
+_NARROWEST = 120
 """Columns to assume where the output is no terminal, so that no figure is cut."""
 
 _HEADINGS: dict[str, Literal["left", "right"]] = {
@@ -25,6 +25,14 @@ _HEADINGS: dict[str, Literal["left", "right"]] = {
     "wrong": "right",
     "err": "right",
 }
+_BILL: dict[str, Literal["left", "right"]] = {
+    "tokens": "right",
+    "cached": "right",
+    "cost": "right",
+}
+"""Shown where a model was called, if there is room."""
+_ROOM = 112
+"""Columns that a table with the bill takes."""
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """A line under the headings and no other."""
 _NAMES = ("agent", "selector")
@@ -35,6 +43,8 @@ _PROTOCOL = {
     "legal_actions": "legal actions listed",
     "reasoning": "reasoning asked for",
 }
+_CHOICES = {"layout": "single", "parse": "strict"}
+"""Options that are told where they are not as they usually are."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -52,8 +62,12 @@ def print_leaderboard(leaderboard: Leaderboard, console: Console) -> None:
         for name, justify in _HEADINGS.items():
             widest = 28 if name in _NAMES else None
             table.add_column(name, justify=justify, no_wrap=True, max_width=widest)
-        for row in rows:
-            table.add_row(*_cells(row))
+        listed = list(rows)
+        billed = console.width >= _ROOM and any(row.input_tokens for row in listed)
+        for name, justify in _BILL.items() if billed else ():
+            table.add_column(name, justify=justify, no_wrap=True)
+        for row in listed:
+            table.add_row(*_cells(row), *(_bill(row) if billed else ()))
         console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
         console.print(table)
     if leaderboard.experiment:
@@ -74,6 +88,22 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def _bill(row: Row) -> tuple[str, ...]:
+    if not row.input_tokens:
+        return ("", "", "")
+    cost = "?" if row.cost_usd is None else f"${row.cost_usd:.2f}"
+    share = row.cached_input_tokens / row.input_tokens
+    return (_short(row.input_tokens + row.output_tokens), f"{share:.0%}", cost)
+
+
+def _short(count: int) -> str:
+    """Returns a count in three digits or so: 812, 12.3k, 4.56M."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return str(count)
+
+
 def _score(row: Row) -> str:
     if row.score_mean is None:
         return row.note or "–"
@@ -92,6 +122,13 @@ def _protocol(experiment: Mapping[str, Any]) -> str:
     """Returns how a run was played, in a line."""
     told = [f"{experiment['episodes']} episodes a cell", f"seed {experiment['seed']}"]
     told += [text for name, text in _PROTOCOL.items() if experiment.get(name)]
+    told += [
+        f"{name} {experiment[name]}"
+        for name, usual in _CHOICES.items()
+        if experiment.get(name, usual) != usual
+    ]
+    if sets := experiment.get("demo_sets"):
+        told.append(f"{sets} sets of demonstrations for all episodes")
     if not experiment.get("past_actions", True):
         told.append("past actions not shown")
     return "; ".join(told)

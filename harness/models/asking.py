@@ -111,11 +111,12 @@ class Asker:
         return Answered(completion, latency_s)
 
     def _wait_s(self, state: RetryCallState, prompt: Prompt) -> float:
-        spread = float(generator("wait", prompt.hash.hex(), state.attempt_number).uniform())
+        identity = ("wait", prompt.hash.hex(), state.attempt_number)
+        spread: float = generator(*identity).uniform()
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ModelError) and error.retry_after_s is not None:
             return error.retry_after_s * (1 + spread / 10)  # not all at the same moment
-        longest = self._first_wait_s * 2 ** min(state.attempt_number - 1, 32)
+        longest = self._first_wait_s * 2.0 ** min(state.attempt_number - 1, 32)
         return spread * min(_LONGEST_WAIT_S, longest)
 
 
