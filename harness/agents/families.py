@@ -26,6 +26,10 @@ _EXPECTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
+_NOT_PARAMETERS = ("model", "messages", "contents", "stream")
+"""What makes the request what it is."""
+
+
 class Family:
     """Makes the agents of one provider.
 
@@ -122,6 +126,11 @@ class Family:
             if value is not None and bad:
                 raise ExperimentError(
                     f"{self._provider}/{model}: {name}: expected {expected}, got {value!r:.60}"
+                )
+        for name in settings["parameters"] or ():
+            if name in _NOT_PARAMETERS:
+                raise ExperimentError(
+                    f"{self._provider}/{model}: parameters: {name!r} is said by the harness"
                 )
 
 

@@ -16,7 +16,7 @@ _LONGEST_MESSAGE = 300
 # "input token count … exceeds the maximum", "exceed_context_size_error"
 _OVERLONG = re.compile(
     r"context.{0,12}(length|window|size)|(prompt|input|request).{0,20} (is )?too (long|large)"
-    r"|token count.{0,60}exceed|exceed.{0,40}(tokens|context)|too many (images|tokens)",
+    r"|token count.{0,60}exceed|exceed.{0,40}(tokens|context)|too (many|much) (images|tokens|media)",
     re.IGNORECASE,
 )
 _NO_QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
@@ -53,7 +53,7 @@ def rubbish_error(what: str) -> ModelError:
 def _fault(status: int, message: str) -> ModelFault:
     if status in (400, 413, 422) and (status == 413 or _OVERLONG.search(message)):
         return "overlong"
-    if status == 429 and _NO_QUOTA.search(message):
+    if status in (400, 429) and _NO_QUOTA.search(message):
         return "fatal"
     if status in (429, 529):
         return "rate_limited"

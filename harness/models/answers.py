@@ -1,0 +1,61 @@
+"""Answers: what a server sent, read with care: it may be anything."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from icil.harness.models.errors import rubbish_error
+
+_LONGEST = 200
+"""Characters of an answer that are repeated."""
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """Reads a body that must be a JSON object.
+
+    Raises:
+        ModelError: It is none.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise rubbish_error(f"it is no JSON: {outline(content)}") from None
+    if not isinstance(found, dict):
+        raise rubbish_error(f"it is no JSON object: {outline(content)}")
+    return found
+
+
+def error_text(content: bytes) -> str:
+    """Returns what an error's body says: its message, parameter and code, or all of it."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    match found:
+        case {"error": {"message": str(message), **more}} if message:
+            named = [more.get("param"), more.get("code")]
+            details = [word for word in named if isinstance(word, str) and word not in message]
+            return f"{message} ({', '.join(details)})" if details else message
+        case {"error": str(message)} | {"message": str(message)} if message:
+            return message
+    return content.decode(errors="replace")
+
+
+def outline(found: object) -> str:
+    """Returns the beginning of something, to tell what it is."""
+    text = found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+    return shorten(text) or "nothing"
+
+
+def shorten(text: str) -> str:
+    """Returns a text on one line and not too long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def count(usage: Mapping[str, Any], *path: str) -> int:
+    """Returns a number of tokens; 0 where there is none at the end of the path."""
+    found: Any = usage
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if type(found) is int and found > 0 else 0
