@@ -1,6 +1,8 @@
 """Reference episodes that are looked up instead of played."""
 
+from icil.harness.cells import Cell
 from icil.harness.episode import Desk
+from icil.harness.experiment import Experiment
 from icil.harness.work import Job
 from icil.results import Answer, Played
 from icil.tasks import Demonstration
@@ -17,6 +19,12 @@ def find_recorded(job: Job) -> Demonstration | None:
         return None
     found = job.cell.task.references.get(player, {}).get(job.start.number)
     return found if found and found.opening == job.start.opening else None
+
+
+def is_recorded(cell: Cell, experiment: Experiment) -> bool:
+    """Returns whether all of a cell's episodes are on record, so that nothing is played."""
+    found = cell.task.references.get(cell.record.agent, {})
+    return all(number in found for number in range(experiment.episodes))
 
 
 async def enter_recorded(desk: Desk, job: Job, recorded: Demonstration) -> None:

@@ -19,6 +19,7 @@ from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, check_folder, open_folder
 from icil.harness.plan import Plan, make_plan
 from icil.harness.recorded import enter_recorded, find_recorded
+from icil.harness.rehearsal import rehearse
 from icil.harness.threads import call
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
@@ -31,6 +32,7 @@ from icil.results import (
     make_leaderboard,
     save_scores,
 )
+from icil.results.store import FILE_NAME
 from icil.tasks.errors import ExperimentError, StoreError
 
 CONCURRENCY = 16
@@ -140,6 +142,8 @@ async def run_plan(
                 "in a file with --prices"
             )
         await agent.prepare()
+    if not (folder / FILE_NAME).exists():
+        await asyncio.to_thread(rehearse, plan)
     with open_folder(folder, plan) as store:
         stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
         leaderboard = await asyncio.to_thread(make_leaderboard, store)

@@ -228,10 +228,10 @@ def recall(models: Iterable[ModelName]) -> History:
     if path is None or not path.is_file():
         return History()
     entries: list[Entry] = []
-    with suppress(OSError, sqlite3.Error, ValueError, TypeError):
-        with closing(sqlite3.connect(path, timeout=_WAIT_S)) as db:
-            for model in dict.fromkeys(models):
-                entries.extend(_read(db, model))
+    unreadable = (OSError, sqlite3.Error, ValueError, TypeError)
+    with suppress(*unreadable), closing(sqlite3.connect(path, timeout=_WAIT_S)) as db:
+        for model in dict.fromkeys(models):
+            entries.extend(_read(db, model))
     return History(entries)
 
 
@@ -325,7 +325,9 @@ class _Meter:
         if hash not in self._known:
             part = _restored(*self._store.part(hash))
             tokens = count_tokens(part, *self._model)
-            self._known[hash] = _Count(0, tokens) if isinstance(part, ImagePart) else _Count(tokens, 0)
+            self._known[hash] = (
+                _Count(0, tokens) if isinstance(part, ImagePart) else _Count(tokens, 0)
+            )
         return self._known[hash]
 
 

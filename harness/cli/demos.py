@@ -8,7 +8,7 @@ import click
 
 @click.group()
 def demos() -> None:
-    """Build and describe pools of demonstrations."""
+    """Build, describe and exchange pools of demonstrations."""
 
 
 @demos.command()
@@ -77,6 +77,77 @@ def build(
             progress=lambda: progress.advance(bar),
         )
     click.echo(f"{out}: {episodes} demonstrations, mean return {pool.card.return_mean:g}")
+
+
+@demos.command("import")
+@click.argument("where", metavar="PLACE")
+@click.option("--from", "source", required=True, help="What it is: lmact or minari.")
+@click.option("--task", required=True, help="The task whose demonstrations they are.")
+@click.option(
+    "--set", "settings", metavar="SETTING=VALUE", multiple=True, help="Setting of the task."
+)
+@click.option(
+    "--skip-untrue", is_flag=True, help="Leave out what does not replay, instead of giving up."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The new pool's folder."
+)
+def import_(
+    where: str, source: str, task: str, settings: tuple[str, ...], skip_untrue: bool, out: Path
+) -> None:
+    """Make a pool of the demonstrations of others, each played again and compared.
+
+    PLACE is a folder (of LMAct's data: that of all worlds, or of one) or the id of a Minari data
+    set on this machine.
+    """
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from icil.harness.cli.settings import read_settings
+    from icil.harness.cli.tables import make_console
+    from icil.tasks import make
+    from icil.tasks.exchange import import_pool
+
+    console = make_console(stderr=True)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_interactive
+    ) as progress:
+        bar = progress.add_task(f"demonstrations of {task}", completed=-1)
+        done = import_pool(
+            source,
+            where,
+            make(task, read_settings(settings)),
+            out,
+            skip_untrue=skip_untrue,
+            progress=lambda count: progress.update(bar, total=count, advance=1),
+        )
+    card = done.pool.card
+    notes = [f"{card.demonstrations} demonstrations", f"mean return {card.return_mean:g}"]
+    if done.untrue:
+        notes.append(f"{len(done.untrue)} left out, for they do not replay")
+    if done.shortened:
+        notes.append(f"{done.shortened} cut off where the task's horizon ends them")
+    click.echo(f"{out}: {', '.join(notes)}")
+    for what in done.untrue:
+        click.echo(f"left out: {what}", err=True)
+
+
+@demos.command()
+@click.argument("pool")
+@click.option("--to", "target", required=True, help="What it becomes: minari or parquet.")
+@click.option("--format", help="Also hold the observations in this format (parquet only).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The new file or folder."
+)
+def export(pool: str, target: str, format: str | None, out: Path) -> None:
+    """Write POOL in another layout; POOL as for `info`."""
+    from icil.tasks import load_pool, make
+    from icil.tasks.exchange import export_pool
+
+    found = load_pool(_folder(pool))
+    card = found.card
+    export_pool(found, make(card.task, card.task_settings), target, out, format=format)
+    click.echo(f"{out}: {card.demonstrations} demonstrations of {card.task}")
 
 
 @demos.command()

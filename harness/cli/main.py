@@ -17,6 +17,7 @@ _COMMANDS = {
     "agents": "List the agents.",
     "check": "Check a task, agent or selector against its contract.",
     "demos": "Build and describe pools of demonstrations.",
+    "estimate": "Tell what an experiment will take: calls, tokens, money, time.",
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
     "selectors": "List the selectors of demonstrations.",

@@ -1,4 +1,4 @@
-"""The options that say what to play: the same for `icil run` and `icil estimate`."""
+"""The options that say what to play, and where: shared by the commands that take a plan."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from icil.harness.plan import Plan
+    from icil.harness.experiment import Experiment
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.argument("experiment", required=False, type=click.Path(path_type=Path)),
@@ -22,7 +22,9 @@ _OPTIONS = (
         "--format", multiple=True, help="Observation format; may be repeated. [default: all]"
     ),
     click.option(
-        "--agent", multiple=True, help="Agent; may be repeated. [default: random, expert, nearest]"
+        "--agent",
+        multiple=True,
+        help="Agent; may be repeated. [default: random, expert, nearest]",
     ),
     click.option(
         "--selector", multiple=True, help="How demonstrations are chosen. [default: random]"
@@ -64,9 +66,7 @@ _OPTIONS = (
         help="The prompt as one message, or as a conversation. [default: single]",
     ),
     click.option(
-        "--parse",
-        metavar="strict|lenient",
-        help="How replies are read. [default: strict]",
+        "--parse", metavar="strict|lenient", help="How replies are read. [default: strict]"
     ),
     click.option("--temperature", type=float, help="Of the models that take one. [default: 0]"),
     click.option(
@@ -86,31 +86,44 @@ _OPTIONS = (
         "--pool", metavar="DIR", multiple=True, help="Pool of demonstrations to use instead."
     ),
     click.option("--prices", metavar="FILE", help="Prices of models, before those known."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="Run folder; the same one again goes on. [default: runs/ and the experiment's hash]",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 4096),
+        default=16,
+        show_default=True,
+        help="Episodes at once, of each model.",
+    ),
 )
 
 
-def experiment_options(command: Command) -> Command:
-    """Adds the experiment file and the options that stand for its keys to a command.
-
-    The command gets `experiment` (a path or None), `settings` and the other options by name.
-    """
+def plan_options(command: F) -> F:
+    """Gives a command the options that say what to play, where, and how many at once."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def plan_of(
-    experiment: Path | None, settings: tuple[str, ...], options: Mapping[str, Any]
-) -> "Plan":
-    """Returns the plan that a command's file and options ask for.
+def read_experiment(
+    path: Path | None, settings: tuple[str, ...], options: Mapping[str, Any]
+) -> "Experiment":
+    """Makes an experiment of what a command was given.
+
+    Args:
+        path: The experiment file.
+        settings: Those of `--set`.
+        options: Its other options that are fields of an experiment.
 
     Raises:
-        UsageError: It cannot be played; the message says what would be right.
+        ExperimentError: One of them has a value that it cannot have.
     """
     from icil.harness.cli.settings import read_settings
     from icil.harness.experiment import load_experiment
-    from icil.harness.plan import make_plan
 
     given = {key: value if value != () else None for key, value in options.items()}
     given["set"] = read_settings(settings)
-    return make_plan(load_experiment(experiment, given))
+    return load_experiment(path, given)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from icil.harness.cli.options import experiment_options, plan_of
+from icil.harness.cli.options import plan_options, read_experiment
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,19 +18,7 @@ AT_A_LIMIT = 3
 
 
 @click.command()
-@experiment_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Run folder; the same one again goes on. [default: runs/ and the experiment's hash]",
-)
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 4096),
-    default=16,
-    show_default=True,
-    help="Episodes at once, of each model.",
-)
+@plan_options
 @click.option(
     "--max-cost",
     type=click.FloatRange(min=0, min_open=True),
@@ -60,12 +48,13 @@ def run(
     """
     from icil.harness.budget import Budget
     from icil.harness.cli.tables import make_console, print_leaderboard
+    from icil.harness.plan import make_plan
     from icil.harness.progress import ProgressBar
     from icil.harness.runner import run_plan
     from icil.harness.secrets import load_dotenv
 
     load_dotenv(Path())
-    plan = plan_of(experiment, settings, options)
+    plan = make_plan(read_experiment(experiment, settings, options))
     folder = out or Path("runs") / f"icil-{plan.hash}"
     messages = make_console(stderr=True)
     for note in plan.skipped:
