@@ -93,6 +93,11 @@ class ModelAgent(Agent):
         return found
 
     @property
+    def paid(self) -> bool:
+        """Whether calls cost money, or might."""
+        return self.price is not None or not self._free
+
+    @property
     def priced(self) -> bool:
         """Whether it is known what a call costs."""
         return self.price is not None or self._free

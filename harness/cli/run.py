@@ -1,6 +1,7 @@
 """`icil run`."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from icil.harness.cli.options import plan_options, read_experiment
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from icil.harness.plan import Plan
     from icil.harness.runner import RunSummary
 
 AT_A_LIMIT = 3
@@ -31,12 +33,14 @@ AT_A_LIMIT = 3
     metavar="N",
     help="Stop before the request that might pass so many tokens, input and output.",
 )
+@click.option("--yes", is_flag=True, help="Call models that cost money without asking first.")
 def run(
     experiment: Path | None,
     out: Path | None,
     concurrency: int,
     max_cost: float | None,
     max_tokens: int | None,
+    yes: bool,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -59,6 +63,8 @@ def run(
     messages = make_console(stderr=True)
     for note in plan.skipped:
         messages.print(f"left out: {note}", style="yellow", markup=False)
+    if not yes:
+        _agree(plan, folder, concurrency, messages)
     budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     bar = ProgressBar(plan.episodes, messages)
     try:
@@ -74,6 +80,30 @@ def run(
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
     _tell(summary, messages)
+
+
+def _agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> None:
+    """Says what calling models will cost, and asks whether to; returns at once if nothing.
+
+    Raises:
+        UsageError: There is nobody to ask.
+    """
+    from icil.harness.agents.model import ModelAgent
+    from icil.harness.cli.estimate_table import print_estimate
+    from icil.harness.estimates import make_estimate
+    from icil.tasks.errors import UsageError
+
+    agents = {cell.record.agent: cell.agent for cell in plan.cells}
+    paid = [name for name, a in agents.items() if isinstance(a, ModelAgent) and a.paid]
+    if not paid:
+        return
+    print_estimate(make_estimate(plan, concurrency=concurrency, folder=folder), messages)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{', '.join(paid)} costs money, and there is no terminal to ask at: look at "
+            "`icil estimate`, then say --yes"
+        )
+    click.confirm("Play this?", abort=True, err=True)
 
 
 def _tell(summary: "RunSummary", messages: "Console") -> None:
