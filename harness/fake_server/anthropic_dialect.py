@@ -23,6 +23,7 @@ from icil.harness.fake_server.dialect import (
     Quota,
     Result,
     Wording,
+    bearer,
     timestamp,
 )
 from icil.harness.fake_server.images import ImageError, Picture
@@ -73,7 +74,7 @@ class AnthropicDialect(Dialect):
 
     def key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
         """See `Dialect`."""
-        return headers.get("x-api-key") or None
+        return headers.get("x-api-key") or bearer(headers)  # the SDK sends either
 
     def needed_header(self) -> str | None:
         """See `Dialect`."""

@@ -91,6 +91,12 @@ class Result:
         return self.answer.reasoning_tokens + self.answer.tokens
 
 
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """Returns the key of an `Authorization: Bearer KEY` header."""
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and key.strip() else None
+
+
 class Dialect(ABC):
     """How one provider words things."""
 

@@ -25,6 +25,7 @@ from icil.harness.fake_server.dialect import (
     Quota,
     Result,
     Wording,
+    bearer,
 )
 from icil.harness.fake_server.images import ImageError
 from icil.harness.fake_server.openai_request import (
@@ -98,8 +99,7 @@ class OpenAIDialect(Dialect):
 
     def key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
         """See `Dialect`."""
-        scheme, _, key = headers.get("Authorization", "").partition(" ")
-        return key.strip() if scheme.lower() == "bearer" and key.strip() else None
+        return bearer(headers)
 
     def image_tokens(self, width: int, height: int) -> int:
         """See `Dialect`."""

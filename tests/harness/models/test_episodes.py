@@ -119,6 +119,16 @@ def test_no_key_is_written_anywhere(serve, tmp_path, keys, capfd):
     assert keys not in said.out + said.err + str(summary)
 
 
+def test_the_right_key_is_let_in(serve, tmp_path, keys):
+    server = serve(keys=(keys,))
+    experiment = Experiment(
+        task=("gridworld",), format=("coords",), agent=HOSTED, demos=(0,), episodes=1
+    )
+    summary = run(experiment, tmp_path / "run")
+    assert (summary.errors, summary.stopped) == (0, {})
+    assert server.total > 0
+
+
 def test_a_wrong_key_stops_one_model_and_the_others_play_on(serve, tmp_path):
     server = serve(keys=("right",))
     agents = ("openai/gpt-4.1", local(server))  # local servers never ask
