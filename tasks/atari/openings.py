@@ -6,9 +6,11 @@ game that waits for its player, and so hardly changes meanwhile, gets 1 to 30 ra
 after them; there the digest of the picture decides on its split.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from hashlib import blake2b
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,7 +42,10 @@ class AtariOpenings:
         self.split = split
         self._identity = (task, version)
         self._game = game
-        self._noops = _idle_steps(game, split)
+        self._noops = _idle_steps(game)[split]
+        self._env: AtariEnv | None = None
+        """Where beginnings are tried: to start a console takes longer than to try ten of them."""
+        self._lock = Lock()
 
     def __getitem__(self, index: int) -> Opening:
         """Returns an opening.
@@ -55,20 +60,21 @@ class AtariOpenings:
         if self._noops:
             state: dict[str, Any] = {"noops": self._noops[int(rng.integers(len(self._noops)))]}
         else:
-            state = self._beginning(rng)
+            with self._lock:
+                self._env = self._env or AtariEnv(self._game)
+                state = self._beginning(self._env, rng)
         return Opening(split=self.split, index=index, state={**state, "chance_seed": chance_seed})
 
-    def _beginning(self, rng: np.random.Generator) -> dict[str, Any]:
+    def _beginning(self, env: AtariEnv, rng: np.random.Generator) -> dict[str, Any]:
         parity = int(self.split == "evaluation")
-        with closing(AtariEnv(self._game)) as env:
-            names = tuple(env.actions)
-            for _ in range(_TRIES):
-                count = int(rng.integers(1, NOOPS + 1))
-                presses = [names[i] for i in rng.integers(len(names), size=count)]
-                state = {"noops": int(rng.integers(1, NOOPS + 1)), "presses": presses}
-                env.reset(options={"opening": {**state, "chance_seed": 0}})
-                if env.steps_left and digest(looks(env))[0] % 2 == parity:
-                    return state
+        names = tuple(env.actions)
+        for _ in range(_TRIES):
+            count = int(rng.integers(1, NOOPS + 1))
+            presses = [names[i] for i in rng.integers(len(names), size=count)]
+            state = {"noops": int(rng.integers(1, NOOPS + 1)), "presses": presses}
+            env.reset(options={"opening": {**state, "chance_seed": 0}})
+            if env.steps_left and digest(looks(env))[0] % 2 == parity:
+                return state
         raise OpeningsError(
             f"{self._game} looks the same whatever is done at its beginning; it has no "
             f"{self.split} openings"
@@ -81,14 +87,16 @@ def looks(env: AtariEnv) -> str:
 
 
 @cache
-def _idle_steps(game: str, split: Split) -> tuple[int, ...]:
-    """Returns those numbers of idle steps that belong to a split; none if the game waits."""
+def _idle_steps(game: str) -> Mapping[Split, tuple[int, ...]]:
+    """Returns the numbers of idle steps that belong to each split; none if the game waits."""
     first: dict[str, int] = {}
     numbers: dict[Split, list[int]] = {"evaluation": [], "demonstration": []}
-    splits: tuple[Split, ...] = ("evaluation", "demonstration")
+    splits = tuple(numbers)
     with closing(AtariEnv(game)) as env:
         for noops in range(1, NOOPS + 1):
             env.reset(options={"opening": {"noops": noops, "chance_seed": 0}})
             look = first.setdefault(looks(env), len(first))
             numbers[splits[look % 2]].append(noops)
-    return tuple(numbers[split]) if len(first) >= _FEWEST_LOOKS else ()
+    if len(first) < _FEWEST_LOOKS:
+        return dict.fromkeys(splits, ())
+    return {split: tuple(found) for split, found in numbers.items()}

@@ -13,7 +13,7 @@ import chess
 
 from icil.tasks.actions import ParsedAction, excerpt
 from icil.tasks.chess.moves import encode
-from icil.tasks.errors import UnknownNameError
+from icil.tasks.errors import UsageError
 
 Language = Literal["san", "uci"]
 
@@ -25,14 +25,15 @@ _SAN = re.compile(
 _UCI = re.compile(r"(?:[a-h][1-8]){2}[nbrq]?")
 
 
-def check_language(language: str) -> None:
+def check_language(language: object) -> None:
     """Raises an error unless there is such a language.
 
     Raises:
-        UnknownNameError: There is none; the message names those there are.
+        UsageError: There is none; the message names those there are.
     """
     if language not in get_args(Language):
-        raise UnknownNameError("language for chess:", language, get_args(Language))
+        known = " or ".join(map(repr, get_args(Language)))
+        raise UsageError(f"the setting 'language' of chess is {known}, not {language!r}")
 
 
 def word(move: chess.Move, board: chess.Board, language: Language) -> str:

@@ -24,6 +24,7 @@ _ELSEWHERE = Path("/usr/games/stockfish")
 """Where Debian puts it; not on every user's PATH."""
 _LIMITS = {"milliseconds": "movetime", "nodes": "nodes", "depth": "depth"}
 _STRONGEST = 20
+_LONGEST_TIMEOUT_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,20 @@ class Stockfish:
     timeout_s: float = TIMEOUT_S
 
     def __post_init__(self) -> None:
+        if not isinstance(self.engine, str | None):
+            raise UsageError(f"the engine of chess is the path of a program, not {self.engine!r}")
         if type(self.skill) is not int or not 0 <= self.skill <= _STRONGEST:
             raise UsageError(f"a skill of Stockfish is 0 to {_STRONGEST}, not {self.skill!r}")
-        good = self.limit and all(
-            key in _LIMITS and type(value) is int and value > 0 for key, value in self.limit.items()
-        )
-        if not good:
+        if not _is_limit(self.limit):
             raise UsageError(
                 f"a limit of Stockfish is one or more of {', '.join(_LIMITS)}, each a whole "
-                f"number above 0, not {dict(self.limit)!r}"
+                f"number above 0, such as {{nodes: 1}}, not {self.limit!r}"
             )
-        if not self.timeout_s > 0:
-            raise UsageError(f"engine_timeout_s is {self.timeout_s!r}, not above 0")
+        if type(self.timeout_s) not in (int, float) or not 0 < self.timeout_s <= _LONGEST_TIMEOUT_S:
+            raise UsageError(
+                "engine_timeout_s is a number of seconds above 0 and up to "
+                f"{_LONGEST_TIMEOUT_S:g}, not {self.timeout_s!r}"
+            )
 
     def choose(self, board: chess.Board) -> chess.Move:
         """Returns its move.
@@ -103,6 +106,14 @@ class Stockfish:
     @property
     def _pool(self) -> EnginePool:
         return engine_pool(self._kind)
+
+
+def _is_limit(limit: object) -> bool:
+    return (
+        isinstance(limit, Mapping)
+        and len(limit) > 0
+        and all(key in _LIMITS and type(n) is int and n > 0 for key, n in limit.items())
+    )
 
 
 def find_stockfish(engine: str | None = None) -> str:

@@ -66,8 +66,8 @@ class Chess(Task[ChessEnv]):
     ) -> None:
         check_language(language)
         self.language = language
-        self._opponent = Stockfish(engine, opponent_skill, dict(opponent_limit), engine_timeout_s)
-        self._player = Stockfish(engine, expert_skill, dict(expert_limit), engine_timeout_s)
+        self._opponent = Stockfish(engine, opponent_skill, opponent_limit, engine_timeout_s)
+        self._player = Stockfish(engine, expert_skill, expert_limit, engine_timeout_s)
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ expert only if the setting `expert` names one, or else a pool recorded elsewhere
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import EntryPoint
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,21 @@ from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from numpy.typing import NDArray
 
 from icil.tasks.actions import LegalActions, ParsedAction, parse_choice
-from icil.tasks.errors import UsageError
+from icil.tasks.errors import ContractError, UsageError
 from icil.tasks.expert import Expert
 from icil.tasks.gym.box import BoxActions
-from icil.tasks.gym.env import GymEnv, make_inner
+from icil.tasks.gym.env import GymEnv, make_inner, told
+from icil.tasks.gym.expert import named_expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import SeededOpenings, Split
-from icil.tasks.task import Task
+from icil.tasks.task import Task, Transition
 
 _STEPS = 100
 """The horizon where neither the environment nor the user names one."""
+_MOST_NUMBERS = 1024
+"""Of an observation that is shown as text."""
+_MOST_DECIMALS = 17
+_NAME = re.compile(r"\S(.*\S)?")
 
 
 class GymTask(Task[GymEnv]):
@@ -60,30 +66,33 @@ class GymTask(Task[GymEnv]):
         self.id = id
         self.name = f"gym:{id}"
         self.summary = f"the Gymnasium environment {id}"
-        self._names = list(actions) if actions else None
-        self._given = {
-            "actions": self._names,
-            "decimals": decimals,
-            "horizon": horizon,
-            "expert": expert,
-        }
-        self._decimals = decimals
-        self._expert = expert
+        right = f"a whole number from 0 to {_MOST_DECIMALS}"
+        self._demand(_is_whole(decimals, 0, _MOST_DECIMALS), "decimals", decimals, right)
+        self._demand(_is_whole(horizon, 1), "horizon", horizon, "a whole number, 1 or more")
+        self._demand(isinstance(expert, str), "expert", expert, "a text such as 'module:function'")
+        self._decimals, self._expert = decimals, expert
         self.has_expert = expert is not None
-        inner = make_inner(id, rendering=False)
+        inner = make_inner(id, horizon, rendering=False)
         limit = inner.spec.max_episode_steps if inner.spec else None
         self.horizon = horizon or limit or _STEPS
         self._space = inner.action_space
         numbers = isinstance(inner.observation_space, Box | Discrete | MultiDiscrete | MultiBinary)
-        small = numbers and math.prod(inner.observation_space.shape or ()) <= 1024
+        small = numbers and math.prod(inner.observation_space.shape or ()) <= _MOST_NUMBERS
         drawn = "rgb_array" in inner.metadata.get("render_modes", [])
         inner.close()
         self.formats = ("proprio",) * small + ("rgb",) * drawn
         self.image_formats = ("rgb",) * drawn
         if not self.formats:
             raise UsageError(f"{self.name} shows neither numbers nor frames")
-        if actions and (not isinstance(self._space, Discrete) or len(actions) != self._space.n):
-            raise UsageError(f"{self.name} takes {self._space}; {len(actions)} names do not fit")
+        right = f"a list of different names, one for each action of {self._space}"
+        self._demand(_are_names(actions, self._space), "actions", actions, right)
+        self._names = None if actions is None else list(actions)
+        self._given = {
+            "actions": self._names,
+            "decimals": decimals,
+            "horizon": horizon,
+            "expert": expert,
+        }
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -99,15 +108,22 @@ class GymTask(Task[GymEnv]):
         return SeededOpenings(self.name, self.version, split)
 
     def state_key(self, env: GymEnv) -> str:
-        """Returns a hash of what the environment showed last, and of the frame if there is one."""
-        seen = hashlib.blake2b(np.ascontiguousarray(env.observation).tobytes(), digest_size=16)
+        """Returns a hash of what the environment showed last; the frame is not looked at."""
+        seen = hashlib.blake2b(digest_size=16)
+        for part in _bytes(env.observation):
+            seen.update(part)
         return seen.hexdigest()
 
     def observe(self, env: GymEnv, format: str) -> Observation:
-        """Renders the present state."""
+        """Renders the present state.
+
+        Raises:
+            UsageError: What draws the frames is not installed, or fails.
+            ContractError: What it draws is no frame.
+        """
         self.check_format(format)
         if format == "rgb":
-            return Observation(image=np.asarray(env.frame(), np.uint8))
+            return Observation(image=self._frame(env))
         numbers: NDArray[np.float64] = np.atleast_1d(
             np.asarray(env.observation, np.float64)
         ).reshape(-1)
@@ -127,6 +143,19 @@ class GymTask(Task[GymEnv]):
         assert isinstance(self._space, Box)
         return BoxActions(self._space).parse(text)
 
+    def express(self, action: str, env: GymEnv) -> str:
+        """Returns an action of a trace by its name, where names are set and it has its number."""
+        if self._names is None or action in self._names:
+            return action
+        return {str(number): name for name, number in (self._choices or {}).items()}.get(
+            action, action
+        )
+
+    def step(self, env: GymEnv, value: Any, outcome: Any = None) -> Transition:
+        """Plays an action; opening and actions are taken to determine the episode."""
+        _, reward, terminated, truncated, _ = env.step(value)
+        return Transition(reward, terminated, truncated)
+
     def expert(self) -> Expert[GymEnv]:
         """Returns the expert that the setting names.
 
@@ -135,16 +164,11 @@ class GymTask(Task[GymEnv]):
         """
         if self._expert is None:
             raise UsageError(
-                f"{self.name} has no expert: name one with "
-                f"--set {self.name}.expert=MODULE:NAME, or bring a pool with --pool"
+                f"{self.name} has no expert: name one with `icil run --set "
+                f"{self.name}.expert=MODULE:NAME` or `icil demos build --set expert=MODULE:NAME`, "
+                "or bring a pool with --pool"
             )
-        try:
-            found = EntryPoint("expert", self._expert, "expert").load()
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(f"the expert {self._expert} cannot be imported: {error}") from error
-        if isinstance(found, type) and issubclass(found, Expert):
-            return found()
-        return _Function(found, self._say)
+        return named_expert(self._expert, self._word)
 
     @cached_property
     def _choices(self) -> dict[str, Any] | None:
@@ -155,30 +179,60 @@ class GymTask(Task[GymEnv]):
         names = self._names or [str(first + i) for i in range(count)]
         return {name: first + i for i, name in enumerate(names)}
 
-    def _say(self, value: Any) -> str:
+    def _word(self, value: Any) -> str:
         if self._choices is None:
             return BoxActions.word(value)
-        return next(name for name, known in self._choices.items() if known == int(value))
+        return {number: name for name, number in self._choices.items()}[index(value)]
 
     def _text(self, numbers: NDArray[np.float64]) -> str:
         shown = numbers if self._decimals is None else np.round(numbers, self._decimals)
         return "[" + ", ".join(repr(float(number)) for number in shown) + "]"
 
+    def _frame(self, env: GymEnv) -> NDArray[np.uint8]:
+        try:
+            pixels = env.render()
+        except Exception as error:  # a library that is missing, a screen that is not there…
+            without = "; or do without them: --format proprio" if "proprio" in self.formats else ""
+            problem = f"{self.name} cannot draw its frames: {told(error)}{without}"
+            raise UsageError(problem) from error
+        found = np.array(pixels)  # its own: some draw into the same array again
+        if found.dtype != np.uint8 or found.shape[2:] != (3,):
+            what = f"{type(pixels).__name__}, {found.dtype} {found.shape}"
+            raise ContractError(
+                f"{self.name} draws {what}, not uint8 pixels of shape (height, width, 3)"
+            )
+        return found
 
-class _Function(Expert[GymEnv]):
-    """A function of the environment as an expert."""
+    def _demand(self, fine: bool, setting: str, value: object, right: str) -> None:
+        if value is not None and not fine:
+            raise UsageError(f"the setting {setting!r} of {self.name} is {right}, not {value!r}")
 
-    name = "function"
-    slow = True
 
-    def __init__(self, function: Any, say: Any) -> None:
-        self._function, self._say = function, say
+def _is_whole(value: object, least: int, most: float = math.inf) -> bool:
+    return type(value) is int and least <= value <= most
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Which function it is."""
-        return {"function": f"{self._function.__module__}:{self._function.__qualname__}"}
 
-    def act(self, env: GymEnv, rng: np.random.Generator) -> str:
-        """Returns what the function says."""
-        return str(self._say(self._function(env)))
+def _are_names(names: object, space: Any) -> bool:
+    return (
+        isinstance(names, list | tuple)
+        and isinstance(space, Discrete)
+        and len(set(map(str, names))) == len(names) == space.n
+        and all(isinstance(name, str) and _NAME.fullmatch(name) for name in names)
+    )
+
+
+def _bytes(observation: Any) -> Iterator[bytes]:
+    """Yields what an observation is made of, in a fixed order."""
+    if isinstance(observation, Mapping):
+        for key in sorted(observation):
+            yield str(key).encode()
+            yield from _bytes(observation[key])
+    elif isinstance(observation, tuple):
+        for part in observation:
+            yield from _bytes(part)
+    else:
+        array = np.ascontiguousarray(observation)
+        if array.dtype.hasobject:
+            kind = type(observation).__name__
+            raise ContractError(f"an observation holds a {kind}, which cannot be told from others")
+        yield array.tobytes()

@@ -1,6 +1,7 @@
 """Chess: dynamics, openings, formats, demonstrations; with a scripted opponent or none."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -332,7 +333,7 @@ def test_a_demonstration_renders_with_no_engine(no_engine):
 
 def test_it_renders_in_a_process_without_stockfish_or_threads(tmp_path):
     code = (
-        "import sys, threading; sys.path.insert(0, sys.argv[1])\n"
+        "import threading\n"
         "from icil.tasks.chess import Chess\n"
         "task = Chess(); env = task.make_env()\n"
         "task.reset(env, task.openings('evaluation')[0])\n"
@@ -342,7 +343,7 @@ def test_it_renders_in_a_process_without_stockfish_or_threads(tmp_path):
     )
     environment = {**os.environ, "PATH": str(tmp_path), "ICIL_STOCKFISH": "/nowhere"}
     done = subprocess.run(
-        [sys.executable, "-c", code, ""],
+        [sys.executable, "-c", code],
         env=environment,
         capture_output=True,
         text=True,
@@ -421,19 +422,27 @@ def test_settings_are_what_differs():
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "says"),
     [
-        {"expert_skill": 21},
-        {"expert_skill": True},
-        {"opponent_skill": -1},
-        {"expert_limit": {}},
-        {"expert_limit": {"seconds": 1}},
-        {"opponent_limit": {"nodes": 0}},
-        {"opponent_limit": {"nodes": 1.5}},
-        {"engine_timeout_s": 0},
-        {"language": "lan"},
+        ({"expert_skill": 21}, "skill of Stockfish is 0 to 20, not 21"),
+        ({"expert_skill": True}, "not True"),
+        ({"opponent_skill": -1}, "not -1"),
+        ({"expert_limit": {}}, "milliseconds, nodes, depth"),
+        ({"expert_limit": {"seconds": 1}}, "milliseconds, nodes, depth"),
+        ({"expert_limit": None}, "milliseconds, nodes, depth"),
+        ({"opponent_limit": {"nodes": 0}}, "a whole number above 0"),
+        ({"opponent_limit": {"nodes": 1.5}}, "a whole number above 0"),
+        ({"opponent_limit": 1}, "such as {nodes: 1}, not 1"),
+        ({"opponent_limit": [1]}, r"not \[1\]"),
+        ({"engine_timeout_s": 0}, "above 0"),
+        ({"engine_timeout_s": "30"}, "not '30'"),
+        ({"engine_timeout_s": math.inf}, "up to 86400, not inf"),
+        ({"engine_timeout_s": math.nan}, "not nan"),
+        ({"engine": 7}, "the path of a program, not 7"),
+        ({"language": "lan"}, "'san' or 'uci', not 'lan'"),
+        ({"language": 7}, "'san' or 'uci', not 7"),
     ],
 )
-def test_wrong_settings(settings):
-    with pytest.raises(UsageError):
+def test_wrong_settings(settings, says):
+    with pytest.raises(UsageError, match=says):
         Chess(**settings)
