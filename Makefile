@@ -124,7 +124,7 @@ setup: system
 	echo "installing into $(VENV) (minutes, the first time)"
 	$(PIP) install --quiet --constraint constraints.txt setuptools
 	$(PIP) install --quiet --constraint constraints.txt --use-pep517 --no-build-isolation \
-	    --config-settings editable_mode=strict --editable '.[dev]'
+	    --config-settings editable_mode=strict --editable '.[dev,bagz,minari,parquet]'
 	echo "$$state" >$(STAMP)
 
 system:
@@ -163,7 +163,7 @@ constraints:
 	mkdir "$$made/source"
 	cp -R pyproject.toml README.md LICENSE $(PACKAGES) "$$made/source"
 	pip install --quiet 'setuptools>=77'
-	pip install --quiet --use-pep517 --no-build-isolation "$$made/source[dev]"
+	pip install --quiet --use-pep517 --no-build-isolation "$$made/source[dev,bagz,minari,parquet]"
 	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
 	pip freeze --all --exclude icil --exclude pip |
 	    sed -n '/^[A-Za-z0-9._-]*==/p' | LC_ALL=C sort -f -t= -k1,1 >>"$$made/constraints.txt"

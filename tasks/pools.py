@@ -209,6 +209,8 @@ def save_pool(pool: Pool, folder: Path) -> None:
 def save_card(card: PoolCard, folder: Path) -> None:
     """Writes what a pool is into its folder, whole or not at all, in place of what stands there.
 
+    What is as in most pools (no source, the demonstration split) is not written.
+
     Raises:
         PoolError: It cannot be written.
     """
@@ -216,8 +218,9 @@ def save_card(card: PoolCard, folder: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
             made = Path(temporary) / _CARD
-            text = card.model_dump_json(indent=2, exclude_none=True) + "\n"
-            made.write_text(text, encoding="utf-8")
+            fields = card.model_dump(mode="json", exclude_defaults=True)
+            text = json.dumps({"layout": card.layout, **fields}, indent=2, ensure_ascii=False)
+            made.write_text(text + "\n", encoding="utf-8")
             made.replace(path)
     except OSError as error:
         raise PoolError(f"cannot write {path}: {error}") from error

@@ -3,9 +3,11 @@
 The agent plays the side to move in the opening. A step is the agent's mark and, unless that
 ends the game, the opponent's on any of the free cells, each equally likely. Winning pays 1,
 losing -1, a draw 0. A mark on a taken cell loses the game at once and leaves the board as it
-is; the harness never plays one, since it replaces illegal actions beforehand.
+is; the harness never plays one, since it replaces illegal actions beforehand. An opponent whose
+chances are not known, as in games that others recorded, is made to repeat itself by `repeat`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -14,9 +16,10 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
-from icil.tasks.errors import OpeningsError
+from icil.tasks.errors import OpeningsError, PoolError
 from icil.tasks.seeding import generator
 from icil.tasks.tic_tac_toe.board import (
+    CELLS,
     EMPTY,
     completes_line,
     early_boards,
@@ -28,6 +31,8 @@ from icil.tasks.tic_tac_toe.board import (
 
 HORIZON = 5
 """The most marks that one side can make."""
+
+Step = tuple[NDArray[np.int64], float, bool, bool, dict[str, Any]]
 
 _NUMBERS = str.maketrans({EMPTY: "\0", "x": "\1", "o": "\2"})
 
@@ -77,25 +82,51 @@ class TicTacToeEnv(gymnasium.Env[NDArray[np.int64], int | np.int64]):
         self._over = False
         return self._observation(), {}
 
-    def step(
-        self, action: int | np.int64
-    ) -> tuple[NDArray[np.int64], float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.int64) -> Step:
         """Plays the agent's mark, then the opponent's.
 
         Raises:
             ResetNeeded: The game is over, or none has begun.
         """
-        if self._over:
-            raise ResetNeeded("there is no game in progress; call reset() first")
-        reward, self._over = self._play(int(action))
+        reward = self._play(int(action), self.opponent_move)
         return self._observation(), reward, self._over, False, {}
+
+    def repeat(self, action: int | np.int64, outcome: str) -> Step:
+        """Plays the agent's mark, then the opponent's as it was recorded, `a1` to `c3`.
+
+        Raises:
+            ResetNeeded: The game is over, or none has begun.
+            PoolError: The recorded cell is not free; the board is left as it was.
+        """
+        board, info = self.board, dict[str, Any]()
+
+        def recorded() -> int:
+            for cell in free_cells(self.board):
+                if CELLS[cell] == outcome:
+                    info["outcome"] = outcome
+                    return cell
+            self.board = board
+            raise PoolError(
+                f"the recorded move {outcome!r:.40} of the opponent is not possible after "
+                f"{CELLS[int(action)]} on {board}: the record is damaged"
+            )
+
+        reward = self._play(int(action), recorded)
+        return self._observation(), reward, self._over, False, info
 
     def opponent_move(self) -> int:
         """Returns the cell that the opponent takes next: any free one, equally likely."""
         free = free_cells(self.board)
         return free[self._chance.integers(len(free))]
 
-    def _play(self, cell: int) -> tuple[float, bool]:
+    def _play(self, cell: int, opponent: Callable[[], int]) -> float:
+        """Returns the reward."""
+        if self._over:
+            raise ResetNeeded("there is no game in progress; call reset() first")
+        reward, self._over = self._marks(cell, opponent)
+        return reward
+
+    def _marks(self, cell: int, opponent: Callable[[], int]) -> tuple[float, bool]:
         """Returns the reward, and whether the game is over."""
         if self.board[cell] != EMPTY:
             return -1.0, True
@@ -104,7 +135,7 @@ class TicTacToeEnv(gymnasium.Env[NDArray[np.int64], int | np.int64]):
             return 1.0, True
         if EMPTY not in self.board:
             return 0.0, True
-        reply = self.opponent_move()
+        reply = opponent()
         self.board = place(self.board, reply, "o" if self.mark == "x" else "x")
         if completes_line(self.board, reply):
             return -1.0, True

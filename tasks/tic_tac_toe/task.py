@@ -1,11 +1,12 @@
 """Tic-tac-toe as a task."""
 
 from functools import cache
+from typing import Any
 
 from icil.tasks.actions import ParsedAction, parse_choice
 from icil.tasks.observation import Observation
 from icil.tasks.openings import EnumeratedOpenings, Split
-from icil.tasks.task import ReferenceScores, Task
+from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tic_tac_toe.board import CELLS, early_boards, free_cells
 from icil.tasks.tic_tac_toe.drawing import as_characters, as_picture
 from icil.tasks.tic_tac_toe.env import HORIZON, TicTacToeEnv
@@ -57,6 +58,13 @@ class TicTacToe(Task[TicTacToeEnv]):
     def parse(self, text: str, env: TicTacToeEnv) -> ParsedAction:
         """Reads a cell, `a1` to `c3`; a taken one is illegal."""
         return parse_choice(text, _NUMBERS, self.legal_actions(env))
+
+    def step(self, env: TicTacToeEnv, value: Any, outcome: Any = None) -> Transition:
+        """Plays a mark; with the recorded answer as `outcome`, the opponent repeats that."""
+        if outcome is None:
+            return super().step(env, value)
+        _, reward, terminated, truncated, info = env.repeat(value, outcome)
+        return Transition(reward, terminated, truncated, info.get("outcome"))
 
     def expert(self) -> Minimax:
         """Returns the expert."""
