@@ -1,18 +1,27 @@
 """The prompt builder: from selected demonstrations to the prompt of every step.
 
 One builder serves one task in one format. It renders and encodes each demonstration of the
-pool at most once; a prefix is a list of those parts.
+pool at most once, or finds it in the cache; a prefix is a list of those parts.
 """
 
 import operator
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
-from icil.prompt_builders.parts import Part, TextPart, encode_image, merge_text
+from icil.prompt_builders.parts import (
+    ImagePart,
+    Part,
+    TextPart,
+    encode_image,
+    merge_text,
+    read_image,
+)
 from icil.prompt_builders.prompt import History, Prefix, Prompt
+from icil.prompt_builders.rendered import keeps_pictures, render_pngs
 from icil.prompt_builders.selectors.selector import Selection
 from icil.prompt_builders.template import Template
 from icil.tasks import ContractError, Demonstration, LegalActions, Observation, Task, render
@@ -33,6 +42,9 @@ class PromptOptions:
     """Whether the model is asked to think in writing before it answers."""
     past_actions: bool = True
     """Whether the current episode shows the actions taken, or its observations alone."""
+    layout: Literal["single", "chat"] = "single"
+    """Whether the prompt is one message, or a conversation in which the other side said the
+    actions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +99,20 @@ class PromptBuilder:
 
     def observation(self, observation: Observation) -> tuple[Part, ...]:
         """Returns an observation as it stands in a prompt."""
+        if observation.image is not None:
+            return self._image(encode_image(observation.image))
         before, after = self._around
-        if observation.image is None:
-            return (TextPart(f"{before}{observation.text}{after}"),)
-        image = encode_image(observation.image)
+        return (TextPart(f"{before}{observation.text}{after}"),)
+
+    def _image(self, image: ImagePart) -> tuple[Part, ...]:
+        before, after = self._around
         return tuple(part for part in (TextPart(before), image, TextPart(after)) if part != _EMPTY)
+
+    def action(self, action: str) -> TextPart:
+        """Returns an action as it stands in a prompt: in a chat, as it would be answered."""
+        if self.options.layout == "single":
+            return TextPart(self.template.fill("action", action=action))
+        return TextPart(f"Action: {action}" if self.options.reasoning else action, "assistant")
 
     @cached_property
     def _around(self) -> tuple[str, str]:
@@ -114,11 +135,20 @@ class PromptBuilder:
             known = self._bodies.get(demonstration.id)
             if known is None or known[0] is not demonstration:
                 parts: list[Part] = []
-                for observation, action in render(self.task, demonstration, self.format):
-                    parts.extend(self.observation(observation))
-                    parts.append(TextPart(self.template.fill("action", action=action)))
+                for seen, action in self._shown(demonstration):
+                    parts.extend(seen)
+                    parts.append(self.action(action))
                 known = self._bodies[demonstration.id] = (demonstration, merge_text(parts))
             return known[1]
+
+    def _shown(self, demonstration: Demonstration) -> Iterator[tuple[tuple[Part, ...], str]]:
+        """Yields what a demonstration shows at each step, as it stands in a prompt, and does."""
+        if keeps_pictures(self.task, self.format):
+            for png, action in render_pngs(self.task, demonstration, self.format):
+                yield self._image(read_image(png)), action
+        else:
+            for observation, action in render(self.task, demonstration, self.format):
+                yield self.observation(observation), action
 
 
 class Tail:
@@ -138,7 +168,7 @@ class Tail:
     def act(self, action: str) -> None:
         """Adds the action that was played."""
         if self._builder.options.past_actions:
-            self._history.append(TextPart(self._builder.template.fill("action", action=action)))
+            self._history.append(self._builder.action(action))
 
     def since(self, length: int) -> tuple[Part, ...]:
         """Returns the parts that came after the first `length`."""

@@ -5,7 +5,6 @@ episode, the run store) passes the same object or its hash.
 """
 
 import hashlib
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -13,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from icil.prompt_builders.png import encode_png, png_size
 
 HASH_BYTES = 16
 
@@ -56,10 +56,12 @@ Part = TextPart | ImagePart
 
 def encode_image(pixels: NDArray[np.uint8]) -> ImagePart:
     """Encodes pixels of shape (height, width, 3) as PNG; equal pixels give equal bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
-    height, width = pixels.shape[:2]
-    return ImagePart(buffer.getvalue(), width, height)
+    return read_image(encode_png(pixels))
+
+
+def read_image(png: bytes) -> ImagePart:
+    """Returns a PNG as a part."""
+    return ImagePart(png, *png_size(png))
 
 
 def role_of(part: Part) -> Role:

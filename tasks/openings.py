@@ -105,16 +105,20 @@ class SeededOpenings:
         self._identity = (task, version)
 
     def __getitem__(self, index: int) -> Opening:
-        """Returns an opening, whose state is `{"seed": …}`.
+        """Returns an opening.
 
         Raises:
             OpeningsError: The index is negative.
         """
         if index < 0:
-            raise OpeningsError(f"{self._identity[0]} has no opening number {index}")
+            raise OpeningsError(f"{self._identity[0]} has no {self.split} opening number {index}")
+        return Opening(split=self.split, index=index, state=self._state(index))
+
+    def _state(self, index: int) -> State:
+        """Returns `{"seed": …}`; a world that has states of its own derives them here."""
         drawn = seed("opening", *self._identity, self.split, index) >> 1
         number = (drawn & ~1) | (self.split == "evaluation")  # the lowest bit is the split's
-        return Opening(split=self.split, index=index, state={"seed": number})
+        return {"seed": number}
 
 
 def take(source: OpeningSource, count: int) -> Iterator[Opening]:

@@ -19,18 +19,22 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
-from icil.tasks import Demonstration, Observation, render, sample_action
+from icil.prompt_builders.rendered import keeps_pictures, render_as
+from icil.tasks import Demonstration, Observation, Task, render, sample_action
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _SIDE = 16
 _DROPPED_BITS = 2
+_THUMBNAIL = f"thumbnail-{_SIDE}-box-{8 - _DROPPED_BITS}bit"
+"""Names what `_thumbnail` makes, in the cache."""
 
 Features = NDArray[np.float32]
 
@@ -79,7 +83,9 @@ class NearestAgent(Agent):
 
     def __init__(self) -> None:
         self._memories: dict[EpisodeContext, _Memory] = {}
-        self._seen: dict[tuple[str, str, str], tuple[Demonstration, _Episode]] = {}
+        self._seen: dict[tuple[Task[Any], str, str], tuple[Demonstration, _Episode]] = {}
+        self._locks: dict[tuple[Task[Any], str, str], Lock] = {}
+        """Episodes begin on threads, and often with the same demonstrations."""
 
     async def begin(self, episode: EpisodeContext) -> None:
         """Renders and indexes the demonstrations."""
@@ -121,22 +127,25 @@ class NearestAgent(Agent):
 
     def _demonstration(self, episode: EpisodeContext, demonstration: Demonstration) -> "_Episode":
         # An id is unique in one pool only.
-        key = (episode.task.name, episode.format, demonstration.id)
-        known = self._seen.get(key)
-        if known is None or known[0] is not demonstration:
-            rendered = render(episode.task, demonstration, episode.format)
-            shown = tuple((_look(observation), action) for observation, action in rendered)
-            known = self._seen[key] = (demonstration, shown)
-        return known[1]
+        key = (episode.task, episode.format, demonstration.id)
+        with self._locks.setdefault(key, Lock()):
+            known = self._seen.get(key)
+            if known is None or known[0] is not demonstration:
+                shown = _render(episode.task, demonstration, episode.format)
+                known = self._seen[key] = (demonstration, shown)
+            return known[1]
+
+
+def _render(task: Task[Any], demonstration: Demonstration, format: str) -> _Episode:
+    if keeps_pictures(task, format):
+        frames = render_as(task, demonstration, format, _THUMBNAIL, _thumbnail)
+        return tuple((_seen_image(thumbnail), action) for thumbnail, action in frames)
+    return tuple((_look(seen), action) for seen, action in render(task, demonstration, format))
 
 
 def _look(observation: Observation) -> _Seen:
     if observation.image is not None:
-        small = Image.fromarray(observation.image).resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        # Six bits a channel keep every sum below 2**24, so that float32 sums are exact and the
-        # nearest state does not depend on the order in which a machine adds.
-        coarse = np.asarray(small, np.uint8) >> _DROPPED_BITS
-        return _Seen(pixels=coarse.reshape(-1).astype(np.float32))
+        return _seen_image(_thumbnail(observation.image))
     text = observation.text or ""
     numbers = tuple(float(number) for number in _NUMBER.findall(text))
     return _Seen(
@@ -144,6 +153,17 @@ def _look(observation: Observation) -> _Seen:
         numbers=numbers if all(map(math.isfinite, numbers)) else (),
         codes=np.array([ord(character) for character in text], np.uint32),
     )
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> bytes:
+    small = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    # Six bits a channel keep every sum below 2**24, so that float32 sums are exact and the
+    # nearest state does not depend on the order in which a machine adds.
+    return (np.asarray(small, np.uint8) >> _DROPPED_BITS).tobytes()
+
+
+def _seen_image(thumbnail: bytes) -> _Seen:
+    return _Seen(pixels=np.frombuffer(thumbnail, np.uint8).astype(np.float32))
 
 
 def _distances(memory: _Memory, seen: _Seen, among: NDArray[np.bool_]) -> NDArray[np.float64]:

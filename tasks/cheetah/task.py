@@ -11,9 +11,9 @@ from icil.tasks.cheetah.expert import Planner
 from icil.tasks.cheetah.language import MotorSpace, parse_action, word_state
 from icil.tasks.cheetah.rendering import as_picture
 from icil.tasks.cheetah.simulation import POSITIONS, model
-from icil.tasks.errors import OpeningsError, UsageError
+from icil.tasks.errors import UsageError
 from icil.tasks.observation import Observation
-from icil.tasks.openings import Opening, Split
+from icil.tasks.openings import SeededOpenings, Split, State
 from icil.tasks.seeding import generator
 from icil.tasks.task import ReferenceScores, Task
 
@@ -104,32 +104,11 @@ class Cheetah(Task[CheetahEnv]):
         return Planner()
 
 
-class Starts:
-    """The starts of one split.
+class Starts(SeededOpenings):
+    """The starts of one split: no seeds, but what the cheetah is put into."""
 
-    Args:
-        task: The task's name.
-        version: The task's version.
-        split: Which split.
-    """
-
-    distinct: int | None = None
-
-    def __init__(self, task: str, version: int, split: Split) -> None:
-        self.split = split
-        self._identity = (task, version)
-
-    def __getitem__(self, index: int) -> Opening:
-        """Returns a start.
-
-        Raises:
-            OpeningsError: The index is negative.
-        """
-        if index < 0:
-            task, _ = self._identity
-            raise OpeningsError(f"{task} has no {self.split} opening {index}")
-        state = deepcopy(_start(*self._identity, self.split, index))
-        return Opening(split=self.split, index=index, state=state)
+    def _state(self, index: int) -> State:
+        return deepcopy(_start(*self._identity, self.split, index))
 
 
 @lru_cache(maxsize=4096)
