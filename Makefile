@@ -140,6 +140,10 @@ data: setup
 	    case "$$task" in atari/*) episodes=$(ATARI_EPISODES) ;; *) episodes=$(EPISODES) ;; esac
 	    $(VENV)/bin/icil demos build "$$task" --episodes "$$episodes" --workers $(WORKERS) \
 	        --out "build/pools/$$folder"
+	    case "$$task" in
+	        atari/*|chess|crossword)
+	            $(VENV)/bin/icil demos predict "build/pools/$$folder" --write ;;
+	    esac
 	    rm -rf "tasks/pools/$$folder"
 	    mv "build/pools/$$folder" "tasks/pools/$$folder"
 	    for player in random expert; do

@@ -154,12 +154,42 @@ def export(pool: str, target: str, format: str | None, out: Path) -> None:
 @click.argument("pool")
 def verify(pool: str) -> None:
     """Play every demonstration of POOL again and compare; POOL as for `info`."""
-    from icil.tasks import load_pool, make, replay
+    from icil.tasks import PoolError, load_pool, make, replay
 
     found = load_pool(_folder(pool))
     task = make(found.card.task, found.card.task_settings)
+    if found.card.task_version != task.version:
+        raise PoolError(
+            f"{pool} is of {task.name} version {found.card.task_version}; this icil has version "
+            f"{task.version}"
+        )
     steps = sum(1 for demonstration in found.demonstrations for _ in replay(task, demonstration))
     click.echo(f"{len(found.demonstrations)} demonstrations, {steps} steps: all as recorded")
+
+
+@demos.command()
+@click.argument("pool")
+@click.option("--format", help="What is looked at. [default: the task's first format]")
+@click.option("--shown", type=click.IntRange(1), help="Demonstrations shown. [default: the rest]")
+@click.option("--held-out", type=click.IntRange(1), help="Those foretold. [default: a quarter]")
+@click.option("--write", is_flag=True, help="Note the result in the pool's card.")
+def predict(
+    pool: str, format: str | None, shown: int | None, held_out: int | None, write: bool
+) -> None:
+    """Tell how often `nearest`, shown most of POOL, does as its expert does in the rest."""
+    from icil.harness.predictability import measure_predictability, record_predictability
+    from icil.tasks import load_pool, make
+
+    folder = _folder(pool)
+    found = load_pool(folder)
+    task = make(found.card.task, found.card.task_settings)
+    told = measure_predictability(task, found, format=format, shown=shown, held_out=held_out)
+    if write:
+        record_predictability(told, folder)
+    click.echo(
+        f"{told.format}: {told.nearest:.1%} of the actions in {told.held_out} demonstrations "
+        f"foretold, {told.shown} shown; the commonest action alone: {told.commonest:.1%}"
+    )
 
 
 @demos.command()
@@ -181,7 +211,7 @@ def info(pool: str) -> None:
 
 def _folder(pool: str) -> Path:
     """Returns the folder of a pool named by its path, or by its task if it ships with icil."""
-    from icil.tasks import UnknownNameError, names
+    from icil.tasks import PoolError, UnknownNameError, names
     from icil.tasks.pools import shipped_pool
 
     folder = Path(pool)
@@ -189,4 +219,6 @@ def _folder(pool: str) -> Path:
         return folder
     if pool not in names():
         raise UnknownNameError("pool or task", pool, names())
+    if not shipped_pool(pool).exists():
+        raise PoolError(f"no pool of {pool} ships with icil; name a folder with one")
     return shipped_pool(pool)

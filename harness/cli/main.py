@@ -16,7 +16,7 @@ import click
 _COMMANDS = {
     "agents": "List the agents.",
     "check": "Check a task, agent or selector against its contract.",
-    "demos": "Build and describe pools of demonstrations.",
+    "demos": "Build, describe and exchange pools of demonstrations.",
     "estimate": "Tell what an experiment will take: calls, tokens, money, time.",
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
