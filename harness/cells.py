@@ -55,6 +55,11 @@ class Cell:
     """None where the agent is shown no demonstrations."""
     options: PromptOptions
 
+    @property
+    def shows(self) -> bool:
+        """Whether its episodes show demonstrations."""
+        return self.record.demonstrations > 0 or self.record.context_tokens is not None
+
 
 def reference_cell(task: TaskPlan, name: str, *, asked: bool) -> Cell:
     """Returns the cell of a reference player, which depends on its task alone."""
@@ -118,9 +123,11 @@ def swept_cells(
     if experiment.parse != "strict":
         shown["parse"] = experiment.parse
     takes = use in ("prompt", "trajectory")
-    for k in experiment.demos if takes else (0,):
+    numbers = [(k, None) for k in experiment.demos] if takes else [(0, None)]
+    budgets = [(0, tokens) for tokens in experiment.context_tokens if takes]
+    for k, tokens in [*numbers, *budgets]:
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
-        chooses = takes and k > experiment.teacher_forced
+        chooses = takes and (tokens is not None or k > experiment.teacher_forced)
         for selector in chosen if chooses else ("",):
             # Named one by one: what is added here later must not change older hashes.
             identity = {
@@ -130,12 +137,14 @@ def swept_cells(
                 "demonstrations": k,
                 "seed": experiment.seed,
             }
-            if experiment.demo_sets is not None and k:
+            if tokens is not None:
+                identity["context_tokens"] = tokens
+            if experiment.demo_sets is not None and (k or tokens):
                 # Which demonstrations a set may have depends on all of its openings.
                 identity["demo_sets"] = [experiment.demo_sets, experiment.episodes]
             if chooses:
                 identity["selector"] = [selector, dict(chosen[selector].settings)]
-            if k and task.pool:
+            if (k or tokens) and task.pool:
                 identity["pool"] = task.pool.hash
             record = CellRecord(
                 hash=_hash(identity),
@@ -144,6 +153,7 @@ def swept_cells(
                 agent=name,
                 selector=selector,
                 demonstrations=k,
+                context_tokens=tokens,
                 options=shown,
             )
             yield Cell(record, task, agent, chosen.get(selector), options)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from icil.harness.agents import EpisodeContext, Reply, Turn
 from icil.harness.budget import Purse
 from icil.harness.cells import Cell
+from icil.harness.filling import Filling, find_filling
 from icil.harness.fitting import Size, Sizes, check_fits, measure
 from icil.harness.reading import Reader, Reading, read_reply
 from icil.harness.secrets import scrub
@@ -65,6 +66,8 @@ class Desk:
     purse: Purse
     reader: Reader = "strict"
     sizes: Sizes = field(default_factory=Sizes)
+    fillings: dict[str, Filling] = field(default_factory=dict)
+    """Of cells with a budget, by their hashes."""
 
 
 class Episode:
@@ -104,7 +107,8 @@ class Episode:
         desk, cell, agent = self._desk, self._cell, self._cell.agent
         await call(self._task.slow, self._task.reset, self._env, self._start.opening)
         # A selector may embed and compare.
-        self._choice = await call(True, choose, cell, self._start, desk.seed)
+        filling = find_filling(cell, desk.builder, desk.fillings)
+        self._choice = await call(True, choose, cell, self._start, desk.seed, filling)
         selection = self._choice.selection
         record: EpisodeRecord = await desk.write(
             lambda: desk.store.begin_episode(

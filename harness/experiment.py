@@ -4,12 +4,20 @@ The same words are the command line's options, the keys of an experiment file an
 fields of this class.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from icil.harness.reading import Reader
 from icil.tasks.errors import ExperimentError, suggestion
@@ -33,6 +41,19 @@ def _numbers(value: Any) -> Any:
         int(item) if isinstance(item, str) and item.isascii() and item.isdigit() else item
         for item in _listed(value)
     )
+
+
+def _token_counts(value: Any) -> Any:
+    """Takes 8k for 8,000 and 1m for a million."""
+    return tuple(_token_count(item) for item in _listed(value))
+
+
+def _token_count(item: Any) -> Any:
+    found = re.fullmatch(r"(\d+)([km]?)", item.lower()) if isinstance(item, str) else None
+    return item if found is None else int(found[1]) * _UNITS[found[2]]
+
+
+_UNITS = {"": 1, "k": 1000, "m": 1_000_000}
 
 
 def _path(value: Any) -> Any:
@@ -62,7 +83,11 @@ class Experiment(BaseModel):
     demos: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_numbers), Field(min_length=1)
     ] = (0, 1, 4, 16, 64)
-    """Numbers of demonstrations."""
+    """Numbers of demonstrations; 0 alone where `context_tokens` is given and this is not."""
+    context_tokens: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_token_counts)
+    ] = ()
+    """Budgets: the context is filled with as many demonstrations as fit. In tokens."""
     episodes: Annotated[int, Field(ge=1)] = 100
     """How many evaluation openings each cell plays: the first so many of each task."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -98,6 +123,14 @@ class Experiment(BaseModel):
     pool: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
     """Folders with pools to use instead of those that ship, for the tasks they are of."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_numbers(cls, given: Any) -> Any:
+        """Plays no numbers of demonstrations where budgets alone are asked for."""
+        if isinstance(given, dict) and given.get("context_tokens") and "demos" not in given:
+            return {**given, "demos": (0,)}
+        return given
+
     def settings_of(self, name: str) -> dict[str, Any]:
         """Returns the settings of a task or a model."""
         places = {key: key.rpartition(".") for key in self.set}
@@ -110,6 +143,7 @@ _EXPECTED = {
     "agent": "names of agents",
     "selector": "names of selectors",
     "demos": "whole numbers, 0 or more, such as 0,1,4",
+    "context_tokens": "numbers of tokens, such as 8k,32k,1m",
     "episodes": "a whole number, 1 or more",
     "demo_sets": "a whole number, 1 or more",
     "seed": "a whole number, 0 or more",

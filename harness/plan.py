@@ -54,7 +54,7 @@ class Plan:
     def fields(self) -> dict[str, Any]:
         """What decides the run, as JSON: the experiment with contents in place of paths."""
         found = self.experiment.model_dump(mode="json")
-        for name in ("format", "agent", "selector", "demos"):
+        for name in ("format", "agent", "selector", "demos", "context_tokens"):
             found[name] = sorted(found[name])  # in another order it is the same experiment
         found["template"] = self.template.hash
         del found["prices"]  # decides what is reckoned, not what is played
@@ -116,7 +116,8 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
     agents = _agents(experiment, own_agents or {})
     chosen = {name: selectors.make(name) for name in experiment.selector}
     shows = any(a.capabilities.demonstrations in ("prompt", "trajectory") for a in agents.values())
-    shows = (shows and any(experiment.demos)) or experiment.teacher_forced
+    wanted = any(experiment.demos) or bool(experiment.context_tokens)
+    shows = (shows and wanted) or experiment.teacher_forced
     skipped: list[str] = []
     tasks = _tasks(experiment, agents, skipped, shows=shows)
     experiment = experiment.model_copy(

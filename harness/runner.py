@@ -21,6 +21,7 @@ from icil.harness.plan import Plan, make_plan
 from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.rehearsal import rehearse
 from icil.harness.threads import call
+from icil.harness.usage_history import remember
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
 from icil.prompt_builders import PromptBuilder
@@ -146,6 +147,7 @@ async def run_plan(
         await asyncio.to_thread(rehearse, plan)
     with open_folder(folder, plan) as store:
         stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
+        await asyncio.to_thread(remember, store)
         leaderboard = await asyncio.to_thread(make_leaderboard, store)
         counts, faults = store.counts(), store.faults()
     await asyncio.to_thread(_write_results, leaderboard, folder)

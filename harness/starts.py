@@ -43,7 +43,7 @@ def make_starts(experiment: Experiment, cell: Cell) -> Iterator[Start]:
         yield from _forced(experiment, plan)
         return
     sets = experiment.demo_sets
-    if sets is None or cell.record.demonstrations == 0:
+    if sets is None or not cell.shows:
         for opening, hidden in zip(plan.openings, plan.hidden, strict=True):
             yield Start(opening.index, opening, hidden)
         return
@@ -71,7 +71,7 @@ def with_openings(experiment: Experiment, plan: TaskPlan) -> TaskPlan:
         OpeningsError: It has too few openings.
         PoolError: Its pool has too few demonstrations for some episode.
     """
-    task, pool, most = plan.task, plan.pool, max(experiment.demos)
+    task, pool, most = plan.task, plan.pool, max(experiment.demos, default=0)
     if experiment.teacher_forced:
         if pool and experiment.episodes > len(pool.demonstrations):
             raise PoolError(
@@ -82,7 +82,7 @@ def with_openings(experiment: Experiment, plan: TaskPlan) -> TaskPlan:
     else:
         openings = _openings(plan, experiment.episodes)
     hidden = [frozenset[str]()] * len(openings)
-    if pool is not None and most:
+    if pool is not None and (most or experiment.context_tokens):
         with closing(task.make_env()) as env:
             for number, opening in enumerate(openings):
                 task.reset(env, opening)

@@ -118,6 +118,11 @@ class Agent(ABC):
         """
         return {}
 
+    @property
+    def longest_reply(self) -> int:
+        """How many tokens its reply may take in its context."""
+        return 0
+
     async def prepare(self) -> None:  # noqa: B027 - not all prepare
         """Is told that a run begins, before anything is written or sent.
 

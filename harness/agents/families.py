@@ -149,7 +149,9 @@ def _family(provider: str, name: str, doc: str) -> Family:
 
 ANTHROPIC = _family("anthropic", "AnthropicProvider", "A model of Anthropic's, by its API.")
 GOOGLE = _family("google", "GoogleProvider", "A Gemini model of Google's, by its API.")
-LITELLM = _family("litellm", "LiteLLMProvider", "Whatever litellm reaches, by its names: litellm/PROVIDER/MODEL.")
+LITELLM = _family(
+    "litellm", "LiteLLMProvider", "Whatever litellm reaches, by its names: litellm/PROVIDER/MODEL."
+)
 LOCAL = _family(
     "local",
     "LocalProvider",

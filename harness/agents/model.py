@@ -102,6 +102,11 @@ class ModelAgent(Agent):
         """Whether it is known what a call costs."""
         return self.price is not None or self._free
 
+    @property
+    def longest_reply(self) -> int:
+        """How many tokens its reply may take in its context."""
+        return self.sampling.max_output_tokens
+
     def use_prices(self, prices: Prices) -> None:
         """Takes the model's price from a table."""
         self.price = prices.find(self._price_names)
@@ -172,13 +177,14 @@ class ModelAgent(Agent):
     async def _begin_prefix(self, prefix: Prefix, episode: EpisodeContext) -> None:
         """Notes who plays with a prefix; a new one ends those that nobody plays with."""
         assert self._client is not None
-        if prefix.hash not in self._playing:
-            self._playing[prefix.hash] = (prefix, set())
-            idle = [old for old, (_, playing) in self._playing.items() if not playing]
-            for old in idle:
-                if old != prefix.hash:
-                    await self._client.forget(self._playing.pop(old)[0])
-        self._playing[prefix.hash][1].add(episode)
+        known = prefix.hash in self._playing
+        self._playing.setdefault(prefix.hash, (prefix, set()))[1].add(episode)
+        if known:
+            return
+        idle = [old for old, (_, playing) in self._playing.items() if not playing]
+        # Taken out before the first wait: others come by meanwhile.
+        for gone in [self._playing.pop(old)[0] for old in idle]:
+            await self._client.forget(gone)
 
     def _usage(self, completion: Completion, latency_s: float) -> Usage:
         tokens = completion.tokens

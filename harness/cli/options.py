@@ -33,6 +33,11 @@ _OPTIONS = (
         "--demos", metavar="N,N,…", help="Numbers of demonstrations. [default: 0,1,4,16,64]"
     ),
     click.option(
+        "--context-tokens",
+        metavar="N,N,…",
+        help="Budgets to fill with demonstrations, such as 8k,32k,1m.",
+    ),
+    click.option(
         "--demo-sets",
         type=int,
         metavar="M",

@@ -4,7 +4,7 @@
                   whole units; writing costs nothing
     breakpoints   Anthropic, OpenAI since GPT-5.6: the prefix, and the tail up to the question,
                   which is written at each step and read at the next
-    prefix        Gemini: the prefix, put into the cache before
+    prefix        Gemini: the prefix, which is put into the cache once
     none
 
 The first request of a prefix finds nothing; those of other episodes come when it is answered.
@@ -25,6 +25,10 @@ _MINIMUM = 1024
 _OPENAI_UNIT, _VLLM_UNIT = 128, 16
 _MARKED = re.compile(r"gpt-(5\.([6-9]|\d\d)|[6-9]|\d\d)")
 """OpenAI's models that cache at breakpoints."""
+_AUTOMATIC = ("azure", "deepseek", "openai", "xai")
+"""Providers that cache without being asked, by litellm's names."""
+_GOOGLE_MINIMUM = 4096
+"""As `GoogleProvider` has it unless it is set otherwise."""
 _MARKS = {"openai": "prompt_cache_breakpoint", "anthropic": "cache_control"}
 """The parameter that is null where a user wants no breakpoints."""
 
@@ -40,9 +44,17 @@ class CacheRule:
     """What is cached is whole units of so many tokens."""
     hour: bool = False
     """Whether what is written is kept for an hour, at another price."""
+    to_end: bool = False
+    """Whether the question is written, too, though no request begins with it."""
 
     def inputs(
-        self, prefix: int, tails: Sequence[int], questions: Sequence[int], *, warm: bool
+        self,
+        prefix: int,
+        tails: Sequence[int],
+        questions: Sequence[int],
+        *,
+        counted: int,
+        warm: bool,
     ) -> list[Tokens]:
         """Returns what the input of each request of an episode takes.
 
@@ -50,16 +62,21 @@ class CacheRule:
             prefix: Tokens of the prefix.
             tails: Tokens of the tail at each step.
             questions: Tokens of the question at each step.
+            counted: Tokens of the prefix as they are counted here, by which it is decided
+                whether to put it into the cache.
             warm: Whether a request with the same prefix was answered before.
         """
         found: list[Tokens] = []
-        known = prefix if warm or self.kind == "prefix" else 0
+        known = prefix if warm else 0
         for tail, question in zip(tails, questions, strict=True):
             whole = prefix + tail
-            cached = self._whole(min(known, whole))
+            kept = whole
+            if self.kind == "prefix":
+                kept = prefix if counted >= self.minimum else 0
+            cached = self._whole(min(known, kept))
             written = 0
-            if self.kind == "breakpoints" and whole >= self.minimum:
-                written = whole - cached
+            if self.kind == "prefix" or (self.kind == "breakpoints" and kept >= self.minimum):
+                written = kept - cached + (question if self.to_end else 0)
             found.append(
                 Tokens(
                     input=whole + question,
@@ -68,13 +85,12 @@ class CacheRule:
                     cache_write_1h=written if self.hour else 0,
                 )
             )
-            if self.kind != "prefix":
-                known = whole
+            known = kept
         return found
 
     def _whole(self, tokens: int) -> int:
         """Returns how many of the first tokens, which are known, come from the cache."""
-        if self.kind == "none" or tokens < self.minimum:
+        if self.kind == "none" or (tokens < self.minimum and self.kind != "prefix"):
             return 0
         return tokens // self.unit * self.unit
 
@@ -87,21 +103,36 @@ def cache_rule(provider: str, model: str, settings: Mapping[str, Any]) -> CacheR
         model: The model's name there.
         settings: The agent's settings.
     """
-    parameters = settings.get("parameters", {})
-    mark = _MARKS.get(provider, "")
-    marks = not (mark in parameters and parameters[mark] is None)
-    if provider == "anthropic":
-        minimum, hour = _minimum(provider, model), settings.get("ttl") == "1h"
-        return CacheRule(kind="breakpoints", minimum=minimum, hour=hour) if marks else CacheRule()
-    if provider == "openai":
-        if _MARKED.match(model):
-            rule = CacheRule(kind="breakpoints", minimum=_minimum(provider, model))
-            return rule if marks else CacheRule()
+    match provider:
+        case "anthropic" if _marks(provider, settings):
+            hour = settings.get("ttl") == "1h"
+            return CacheRule(kind="breakpoints", minimum=_minimum(provider, model), hour=hour)
+        case "openai" if not _MARKED.match(model):
+            return CacheRule(kind="automatic", minimum=_MINIMUM, unit=_OPENAI_UNIT)
+        case "openai" if _marks(provider, settings):
+            minimum = _minimum(provider, model)
+            return CacheRule(kind="breakpoints", minimum=minimum, to_end=True)
+        case "google" if (minimum := settings.get("cache_tokens", _GOOGLE_MINIMUM)) is not None:
+            return CacheRule(kind="prefix", minimum=minimum)
+        case "local":
+            return CacheRule(kind="automatic", unit=_VLLM_UNIT)
+        case "litellm":
+            return _through_litellm(model)
+    return CacheRule()
+
+
+def _marks(provider: str, settings: Mapping[str, Any]) -> bool:
+    """Returns whether breakpoints are set, which a user can switch off."""
+    parameters, name = settings.get("parameters", {}), _MARKS[provider]
+    return not (name in parameters and parameters[name] is None)
+
+
+def _through_litellm(model: str) -> CacheRule:
+    home, _, name = model.partition("/")
+    if home == "anthropic":
+        return cache_rule(home, name, {})
+    if home in _AUTOMATIC and not (home == "openai" and _MARKED.match(name)):
         return CacheRule(kind="automatic", minimum=_MINIMUM, unit=_OPENAI_UNIT)
-    if provider == "google":
-        return CacheRule(kind="prefix", minimum=_minimum(provider, model))
-    if provider == "local":
-        return CacheRule(kind="automatic", unit=_VLLM_UNIT)
     return CacheRule()
 
 

@@ -32,7 +32,7 @@ class Overlong:
     """A prompt that does not fit its model."""
 
     step: int
-    """The first at which that is so; 0: nothing is ever sent."""
+    """The first at which that is so; 0: not even the first request fits."""
     reason: str
     """With the figures."""
 
@@ -213,6 +213,7 @@ class _Episodes:
             round(self.tokens(prefix)),
             [round(self.tokens(tail)) for tail in self._tails],
             [round(self.tokens(question)) for question in self._questions],
+            counted=round(prefix.text + prefix.image),
             warm=warm,
         )
         assumed = self._assumed

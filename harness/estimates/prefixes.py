@@ -1,7 +1,7 @@
 """The sizes of prefixes, without making each: a prefix is a sum of its demonstrations.
 
 What one demonstration takes is measured on a real prefix that shows it alone. Beyond some
-thousand steps no more are rendered, and the others are taken from their numbers of steps.
+hundreds of steps no more are rendered, and the others are taken from their numbers of steps.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from icil.harness.estimates.sizes import Measure, Size, mean
 from icil.prompt_builders import PromptBuilder, Selection
 from icil.tasks import Demonstration
 
-_MOST_STEPS, _MOST_PICTURES = 3000, 200
+_MOST_STEPS, _MOST_PICTURES = 1500, 200
 """Steps of demonstrations that are rendered for one task and format."""
 _FEWEST = 4
 """Demonstrations that are rendered in any case."""

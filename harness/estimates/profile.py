@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from icil.harness.agents import Agent
 from icil.harness.agents.model import ModelAgent
 from icil.harness.estimates.caching import CacheRule, cache_rule
-from icil.harness.models import Limits, Sampling
-from icil.harness.models.catalogue import find_limits, thinks_unasked
+from icil.harness.models import Sampling
+from icil.harness.models.catalogue import thinks_unasked
 from icil.harness.models.prices import Price
 from icil.harness.models.tokens import count_tokens
 from icil.harness.usage_history import ModelName, model_name
@@ -19,7 +19,6 @@ class ModelProfile:
     """A model that is asked."""
 
     name: ModelName
-    limits: Limits
     price: Price | None
     """None where it is not known, or where there is none to pay."""
     free: bool = False
@@ -50,7 +49,6 @@ def profile_of(name: str, agent: Agent) -> ModelProfile | None:
         provider, model = agent.provider, agent.model
         return ModelProfile(
             name=model_name(name),
-            limits=find_limits(provider, model),
             price=agent.price,
             free=agent.priced and agent.price is None,
             caching=cache_rule(provider, model, agent.settings),
@@ -61,7 +59,6 @@ def profile_of(name: str, agent: Agent) -> ModelProfile | None:
         return None
     return ModelProfile(
         name=model_name(name),
-        limits=Limits(),
         price=None,
         caching=CacheRule(),
         sampling=Sampling(max_output_tokens=_UNKNOWN),

@@ -19,6 +19,8 @@ SAMPLES = 8
 """How many of many are looked at."""
 _PLAYED = 4
 """Episodes of chance that are played where none is on record."""
+_STEPS, _FEWEST = 200, 3
+"""Steps of a player that are played again, and its episodes, however long they are."""
 
 
 class TaskSamples:
@@ -34,31 +36,37 @@ class TaskSamples:
     @cached_property
     def lengths(self) -> Mapping[str, Counter[int]]:
         """How many episodes of each reference player had so many steps."""
-        chance = self._recorded("random") or self._chance
-        expert: Sequence[Demonstration] = self._recorded("expert")
-        if not expert and self._task.pool:
-            expert = self._task.pool.demonstrations
-        found = {"random": chance, "expert": expert}
+        found = {"random": self._chance, "expert": self._expert}
         return {name: Counter(len(d.steps) for d in shown) for name, shown in found.items()}
 
     @cached_property
     def episodes(self) -> Sequence[Demonstration]:
         """Some to play again, of both players."""
-        chance = spread(self._recorded("random"), SAMPLES) or self._chance
-        expert = spread(self._recorded("expert"), SAMPLES)
-        if not expert and self._task.pool:
-            expert = spread(self._task.pool.demonstrations, _PLAYED)
-        return [*chance, *expert]
+        return [*_some(self._chance), *_some(self._expert)]
+
+    @cached_property
+    def _chance(self) -> Sequence[Demonstration]:
+        if recorded := self._recorded("random"):
+            return recorded
+        task, openings = self._task.task, self._task.openings[:_PLAYED]
+        return [demonstrate(task, opening, str(opening.index), "random") for opening in openings]
+
+    @cached_property
+    def _expert(self) -> Sequence[Demonstration]:
+        pool = self._task.pool
+        return self._recorded("expert") or (pool.demonstrations if pool else ())
 
     def _recorded(self, player: str) -> list[Demonstration]:
         known = self._task.references.get(player, {})
         found = [(opening, known.get(opening.index)) for opening in self._task.openings]
         return [shown for opening, shown in found if shown and shown.opening == opening]
 
-    @cached_property
-    def _chance(self) -> list[Demonstration]:
-        task, openings = self._task.task, self._task.openings[:_PLAYED]
-        return [demonstrate(task, opening, str(opening.index), "random") for opening in openings]
+
+def _some(episodes: Sequence[Demonstration]) -> list[Demonstration]:
+    """Returns fewer of long episodes than of short ones."""
+    steps = sum(len(episode.steps) for episode in episodes)
+    most = _STEPS * len(episodes) // max(1, steps)
+    return spread(episodes, max(_FEWEST, min(SAMPLES, most)))
 
 
 def spread(found: Sequence[T], most: int) -> list[T]:

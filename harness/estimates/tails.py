@@ -10,7 +10,7 @@ from itertools import zip_longest
 
 from icil.harness.estimates.sizes import NOTHING, Measure, Size, mean
 from icil.prompt_builders import Prefix, PromptBuilder, TextPart
-from icil.tasks import Demonstration, Observation
+from icil.tasks import Demonstration
 from icil.tasks.demonstrations import replay
 
 
@@ -44,9 +44,6 @@ class Tails:
         self._later_new = mean(step.new for step in later)
         self._later_question = mean(step.question for step in later)
 
-    def __len__(self) -> int:
-        return len(self._new)
-
     def tails(self, steps: int) -> list[Size]:
         """Returns how large the tail is at each of so many steps, without the question."""
         found, total = [], NOTHING
@@ -70,20 +67,17 @@ def measure_episode(
         PoolError: It does not replay.
     """
     task, format = builder.task, builder.format
-    tail = builder.tail(Prefix(()))
-    seen = 0
+    pictures = format in task.image_formats
+    tail = builder.tail(Prefix(()))  # holds the actions alone
     steps: list[StepSize] = []
-    observation: Observation | None = None
+    seen = NOTHING
     for env, action in replay(task, episode):
-        if observation is None or observation.image is None:
-            observation = task.observe(env, format)
-        tail.observe(observation)
+        if not (pictures and steps):
+            seen = measure(builder.observation(task.observe(env, format)))
         legal = task.legal_actions(env) if builder.options.legal_actions else None
-        new = tail.since(seen)
-        seen += len(new)
         steps.append(
             StepSize(
-                new=measure(new),
+                new=measure(tail.since(max(0, len(steps) - 1))) + seen,
                 question=measure(tail.question(legal).question),
                 action=measure([TextPart(action)]),
             )

@@ -6,7 +6,13 @@ import sys
 import pytest
 
 from icil.harness.models import Limits
-from icil.harness.models.catalogue import find_limits, read_table, table_names
+from icil.harness.models.catalogue import (
+    find_limits,
+    read_table,
+    reasons,
+    table_names,
+    thinks_unasked,
+)
 
 MIB = 2**20
 
@@ -79,6 +85,24 @@ def test_through_litellm_a_model_has_the_limits_of_its_maker():
         "google", "gemini-2.5-pro"
     )
     assert find_limits("litellm", "xai/grok-4.3").context_tokens == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "can", "does"),
+    [
+        ("openai", "gpt-4o", False, False),
+        ("openai", "gpt-5", True, True),
+        ("openai", "gpt-5.4", True, False),
+        ("anthropic", "claude-opus-5", True, False),
+        ("anthropic", "claude-fable-5-1", True, True),
+        ("google", "gemini-2.5-pro", True, True),
+        ("openai", "gpt-99", False, False),
+        ("local", "gpt-5", False, False),
+    ],
+)
+def test_some_models_think_before_they_answer_and_some_unasked(provider, model, can, does):
+    assert reasons(provider, model) == can
+    assert thinks_unasked(provider, model) == does
 
 
 def test_names_are_exact_before_they_are_shortened():
