@@ -61,17 +61,22 @@ class Filling:
 
     def _fitting(self, chosen: Selection, room: int) -> int:
         """Returns how many of the first demonstrations fit together."""
-        for number, demonstration in enumerate(chosen.demonstrations):
-            room -= self._size(demonstration)
-            if room < 0:
-                return number
-        return len(chosen.ids)
+        number, left = 0, room
+        for demonstration in chosen.demonstrations:
+            left -= self._size(demonstration)
+            if left < 0:
+                break
+            number += 1
+        # Sizes do not quite add up: numbers of demonstrations have more and more digits.
+        while number and self._tokens(chosen.demonstrations[:number]) > room + self._frame:
+            number -= 1
+        return number
 
     def _size(self, demonstration: Demonstration) -> int:
         """Returns the tokens that a demonstration adds to a prompt."""
         known = self._sizes.get(demonstration.id)
         if known is None or known[0] is not demonstration:
-            size = self._tokens((demonstration,)) - self._empty
+            size = self._tokens((demonstration,)) - self._frame
             known = self._sizes[demonstration.id] = (demonstration, size)
         return known[1]
 
@@ -81,8 +86,10 @@ class Filling:
         return sum(map(self._count, self._builder.prefix(selection).parts))
 
     @cached_property
-    def _empty(self) -> int:
-        return self._tokens(())
+    def _frame(self) -> int:
+        """The tokens of a prefix around its demonstrations."""
+        two = self._sample[:2]
+        return sum(self._tokens((one,)) for one in two) - self._tokens(two) * (len(two) - 1)
 
     @cached_property
     def _usual(self) -> int:
@@ -106,8 +113,7 @@ class Filling:
                 legal = task.legal_actions(env) if builder.options.legal_actions else None
                 asked = builder.tail(builder.prefix(_NOTHING)).question(legal).question
                 question = max(question, sum(map(self._count, asked)))
-        # The preamble without demonstrations is another, and about as long.
-        return self._empty + task.horizon * step + question + self._cell.agent.longest_reply
+        return self._frame + task.horizon * step + question + self._cell.agent.longest_reply
 
 
 def find_filling(

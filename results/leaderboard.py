@@ -38,7 +38,9 @@ class Row:
     selector: str
     """Empty where no demonstrations are shown."""
     demonstrations: int
+    """Where a budget is filled: the mean over the episodes, rounded."""
     context_tokens: int | None
+    """The budget that is filled with demonstrations; None for a number of them."""
     episodes: int
     """Those that count: the ones that are done."""
     errors: int
@@ -161,7 +163,7 @@ def _row(
         format=str(cell["format"]),
         agent=str(cell["agent"]),
         selector=str(cell["selector"]),
-        demonstrations=int(cell["demonstrations"]),
+        demonstrations=_demonstrations(cell, episodes),
         context_tokens=None if context is None or context != context else int(context),
         episodes=len(done),
         errors=int((episodes["status"] == "error").sum()),
@@ -186,6 +188,14 @@ def _row(
         experiment_hash=experiment_hash,
         note="overlong" if overlong else "",
     )
+
+
+def _demonstrations(cell: "pd.Series[Any]", episodes: "pd.DataFrame") -> int:
+    """Returns how many are shown; where a budget is filled, how many on average."""
+    budget = cell["context_tokens"]
+    if budget is None or budget != budget or not len(episodes):
+        return int(cell["demonstrations"])
+    return round(float(episodes["shown"].mean()))
 
 
 def _ranked(rows: Iterable[Row]) -> Iterator[Row]:

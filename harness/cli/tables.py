@@ -79,13 +79,20 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.rank is None else str(row.rank),
         escape(row.agent),
         escape(row.selector),
-        str(row.demonstrations),
+        _shown(row),
         str(row.episodes) + ("…" if row.note == "unfinished" else ""),
         _score(row),
         "–" if row.normalized_mean is None else f"{row.normalized_mean:.3f}",
         _wrong(row),
         f"[red]{row.errors}[/red]" if row.errors else "0",
     )
+
+
+def _shown(row: Row) -> str:
+    """Returns how many demonstrations are shown, and the budget that they fill."""
+    if row.context_tokens is None:
+        return str(row.demonstrations)
+    return f"{row.demonstrations} in {_short(row.context_tokens)}"
 
 
 def _bill(row: Row) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from icil.harness.estimates.profile import ModelProfile
 from icil.harness.estimates.samples import SAMPLES, TaskSamples, spread
 from icil.harness.estimates.sizes import Measure, Size, mean, measure_for
 from icil.harness.estimates.tails import Tails, measure_episode
+from icil.harness.filling import Filling, find_filling
 from icil.harness.fitting import check_fits
 from icil.harness.plan import Plan
 from icil.harness.selecting import choose
@@ -74,6 +75,7 @@ class Estimator:
         self._samples = {name: TaskSamples(task) for name, task in plan.tasks.items()}
         self._builders: dict[Hashable, PromptBuilder] = {}
         self._prefixes: dict[Hashable, PrefixSizes] = {}
+        self._fillings: dict[str, Filling] = {}
         self._tails: dict[Hashable, Tails] = {}
 
     def estimate(self, cell: Cell, profile: ModelProfile) -> CellEstimate:
@@ -146,7 +148,9 @@ class Estimator:
         if key not in self._prefixes:
             self._prefixes[key] = PrefixSizes(self._builder(cell), measure)
         seed = self._plan.experiment.seed
-        return [self._prefixes[key].of(choose(cell, start, seed).selection) for start in starts]
+        filling = find_filling(cell, self._builder, self._fillings)
+        chosen = [choose(cell, start, seed, filling) for start in starts]
+        return [self._prefixes[key].of(choice.selection) for choice in chosen]
 
     def _tail_sizes(
         self, cell: Cell, profile: ModelProfile, measure: Measure, starts: Sequence[Start]
@@ -247,7 +251,7 @@ def _groups(cell: Cell, starts: Sequence[Start]) -> list[list[Start]]:
     groups: dict[int | None, list[Start]] = {}
     for start in starts:
         own = start.number if start.set is None else start.set
-        groups.setdefault(own if cell.record.demonstrations else None, []).append(start)
+        groups.setdefault(own if cell.shows else None, []).append(start)
     return list(groups.values())
 
 
