@@ -172,7 +172,14 @@ def _cells(
             if missing := _unseen(task.task, format, agent):
                 skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
                 continue
-            yield from swept_cells(experiment, template, task, format, name, agent, chosen)
+            for cell in swept_cells(experiment, template, task, format, name, agent, chosen):
+                budget, limit = cell.record.context_tokens, agent.capabilities.context_tokens
+                if budget is None or limit is None or budget <= limit:
+                    yield cell
+                    continue
+                note = f"{name} takes {limit} tokens, and so has no budget of {budget}"
+                if note not in skipped:
+                    skipped.append(note)
 
 
 _EVERY_MODEL = ("temperature", "max_output_tokens")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from icil.harness.cli.tables import shown_demonstrations
 from icil.harness.estimates import Amounts, CellEstimate, Estimate
 
 _MOST_ROWS = 40
@@ -59,7 +60,7 @@ def _table(found: Estimate) -> Table:
 def _single(cells: Iterable[CellEstimate]) -> Iterable[_Row]:
     for one in cells:
         cell = one.cell
-        names = (cell.task, cell.format, cell.agent, cell.selector, str(cell.demonstrations))
+        names = (cell.task, cell.format, cell.agent, cell.selector, shown_demonstrations(cell))
         yield _Row(names, [one])
 
 
@@ -110,7 +111,7 @@ def _sums(found: Estimate) -> Iterable[str]:
 def _overlong(one: CellEstimate) -> str:
     assert one.overlong is not None
     cell = one.cell
-    name = f"{cell.task} {cell.format} {cell.agent} {cell.selector} {cell.demonstrations}"
+    name = f"{cell.task} {cell.format} {cell.agent} {cell.selector} {shown_demonstrations(cell)}"
     return f"overlong: {' '.join(name.split())}: step {one.overlong.step}: {one.overlong.reason}"
 
 

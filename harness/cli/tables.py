@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from icil.results import Leaderboard, Row
+from icil.results import CellRecord, Leaderboard, Row
 
 _NARROWEST = 120
 """Columns to assume where the output is no terminal, so that no figure is cut."""
@@ -79,7 +79,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.rank is None else str(row.rank),
         escape(row.agent),
         escape(row.selector),
-        _shown(row),
+        shown_demonstrations(row),
         str(row.episodes) + ("…" if row.note == "unfinished" else ""),
         _score(row),
         "–" if row.normalized_mean is None else f"{row.normalized_mean:.3f}",
@@ -88,11 +88,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _shown(row: Row) -> str:
+def shown_demonstrations(row: Row | CellRecord) -> str:
     """Returns how many demonstrations are shown, and the budget that they fill."""
     if row.context_tokens is None:
         return str(row.demonstrations)
-    return f"{row.demonstrations} in {_short(row.context_tokens)}"
+    count = str(row.demonstrations) if isinstance(row, Row) else "as fit"
+    return f"{count} in {_short(row.context_tokens)}"
 
 
 def _bill(row: Row) -> tuple[str, ...]:
