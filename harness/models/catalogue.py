@@ -40,6 +40,10 @@ _SNAPSHOT = {
 """What names a snapshot of a model, after the model's name."""
 
 
+_BLIND: Mapping[str, tuple[str, ...]] = {"litellm": ("deepseek/", "ollama/", "ollama_chat/")}
+"""Models whose images do not arrive, or not in their place, through this provider."""
+
+
 def find_limits(provider: str, model: str) -> Limits:
     """Returns what a model takes in one request, as far as it is known.
 
@@ -54,7 +58,7 @@ def find_limits(provider: str, model: str) -> Limits:
     images = limits.images
     if maker == "anthropic" and context is not None and context <= _SMALL_CONTEXT:
         images = _FEW_IMAGES
-    if entry.get("supports_vision") is False:
+    if entry.get("supports_vision") is False or model.startswith(_BLIND.get(provider, ())):
         images = 0
     return replace(
         limits,

@@ -16,10 +16,16 @@ _LONGEST_MESSAGE = 300
 # "input token count … exceeds the maximum", "exceed_context_size_error"
 _OVERLONG = re.compile(
     r"context.{0,12}(length|window|size)|(prompt|input|request).{0,20} (is )?too (long|large)"
-    r"|token count.{0,60}exceed|exceed.{0,40}(tokens|context)|too (many|much) (images|tokens|media)",
+    r"|token count.{0,60}exceed|exceed.{0,40}(tokens|context)"
+    r"|too (many|much) (images|tokens|media)|payload size exceeds|at most \d+ images",
     re.IGNORECASE,
 )
-_NO_QUOTA = re.compile(r"insufficient_quota|billing|credit balance", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"insufficient_quota|billing|credit balance"
+    r"|api.key (is )?(not valid|not found|expired|invalid)",
+    re.IGNORECASE,
+)
+"""Says that this key, or its account, will not be served, whatever the status."""
 
 
 def status_error(status: int, message: str, headers: Mapping[str, str]) -> ModelError:
@@ -53,7 +59,7 @@ def rubbish_error(what: str) -> ModelError:
 def _fault(status: int, message: str) -> ModelFault:
     if status in (400, 413, 422) and (status == 413 or _OVERLONG.search(message)):
         return "overlong"
-    if status in (400, 429) and _NO_QUOTA.search(message):
+    if status in (400, 429) and _REFUSED.search(message):
         return "fatal"
     if status in (429, 529):
         return "rate_limited"
