@@ -28,6 +28,7 @@ class ProgressBar:
         self._unpriced = False
         self._console = console
         self._began = self._drawn = self._logged = time.monotonic()
+        self._said = ""
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -52,6 +53,8 @@ class ProgressBar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+        if self._said:
+            self._write()
 
     def resumed(self, ended: int, cost_usd: float) -> None:
         """Counts what was played, and paid for, before."""
@@ -82,8 +85,15 @@ class ProgressBar:
         if self._console.is_interactive or now - self._logged < _LOG_INTERVAL_S:
             return
         self._logged = now
+        self._write()
+
+    def _write(self) -> None:
+        """Writes a line unless it would say of as many episodes what the last one did."""
         done = self._bar.tasks[0]
-        self._console.print(f"{done.completed:.0f}/{done.total:.0f} episodes · {self._figures()}")
+        episodes = f"{done.completed:.0f}/{done.total:.0f} episodes"
+        if episodes != self._said:
+            self._said = episodes
+            self._console.print(f"{episodes} · {self._figures()}")
 
     def _figures(self) -> str:
         rate = self._steps / max(1e-9, time.monotonic() - self._began)

@@ -144,7 +144,7 @@ async def run_plan(
             )
         await agent.prepare()
     if not (folder / FILE_NAME).exists():
-        await asyncio.to_thread(rehearse, plan)
+        await call(True, rehearse, plan)
     with open_folder(folder, plan) as store:
         stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
         await asyncio.to_thread(remember, store)

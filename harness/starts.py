@@ -106,6 +106,8 @@ def _openings(plan: TaskPlan, episodes: int) -> list[Opening]:
     try:
         return list(take(source, episodes))
     except OpeningsError as error:
+        if source.distinct is None:
+            raise
         raise OpeningsError(
             f"{episodes} episodes of {plan.task.name} were asked for; it has {source.distinct} "
             "evaluation openings"

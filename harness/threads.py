@@ -16,9 +16,23 @@ async def call(slow: bool, function: Callable[P, T], *args: P.args, **kwargs: P.
     """
     if not slow:
         return function(*args, **kwargs)
-    running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+
+    def finished() -> T:
+        try:
+            return function(*args, **kwargs)
+        except StopIteration as error:  # no future can hold it
+            raise RuntimeError(f"{function!r} raised StopIteration") from error
+
+    running = asyncio.ensure_future(asyncio.to_thread(finished))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
+        running.add_done_callback(_heed)
         await asyncio.wait([running])
         raise
+
+
+def _heed(done: asyncio.Future[T]) -> None:
+    """Looks at the error, if any, of what nobody waits for; else asyncio complains about it."""
+    if not done.cancelled():
+        done.exception()

@@ -9,12 +9,16 @@ that is not deterministic, excepted).
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import closing
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from icil.tasks.demonstrations import Demonstration, demonstrate
@@ -77,33 +81,70 @@ def build_pool_in(
         progress: Called after each episode, those of earlier builds included.
 
     Raises:
-        PoolError: The folder exists or cannot be written; there are remains of another build.
+        PoolError: The folder exists or cannot be written, or another process builds there;
+            there are remains of another build; a worker process died.
     """
-    if folder.exists():
-        raise PoolError(f"{folder} exists already; a pool is not overwritten")
+    _check_new(folder)
     given = dict(settings or {})
     task = make(name, given)
+    head = _head(task, split, player)
+    openings = list(take(task.openings(split), played or episodes))
     journal = folder.with_name(folder.name + ".part")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        found = _resume(journal, task, split, player)
+    with _reserved(folder, journal):
+        with _writing(journal):
+            found = _resume(journal, head)
         for _ in found:
             progress()
-        openings = list(take(task.openings(split), played or episodes))
         missing = [opening for opening in openings if _id(opening) not in found]
-        with journal.open("ab") as file:
-            for demonstration in _play(_Job(name, given, split, player), task, missing, workers):
+        with closing(_play(_Job(name, given, split, player), task, missing, workers)) as playing:
+            for demonstration in playing:
                 found[demonstration.id] = demonstration
-                file.write(_LINE.dump_json(demonstration) + b"\n")
-                file.flush()
+                with _writing(journal), journal.open("ab") as file:
+                    file.write(_LINE.dump_json(demonstration) + b"\n")
                 progress()
+        everything = [found[_id(opening)] for opening in openings]
+        pool = _pool_of_best(task, everything, episodes, split, player)
+        save_pool(pool, folder)
+        with _writing(journal):
+            journal.unlink(missing_ok=True)
+    return pool
+
+
+@contextmanager
+def _reserved(folder: Path, journal: Path) -> Iterator[None]:
+    """Keeps other builds from the same folder.
+
+    Raises:
+        PoolError: There is one at it, or was one meanwhile.
+    """
+    path = journal.with_name(journal.name + ".lock")
+    lock = FileLock(path, timeout=0)
+    with _writing(journal):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise PoolError(f"{folder} is being built by another process") from error
+    try:
+        _check_new(folder)
+        yield
+    finally:
+        with suppress(OSError):  # not every system removes a file that is open
+            path.unlink()
+        lock.release()
+
+
+def _check_new(folder: Path) -> None:
+    if folder.exists():
+        raise PoolError(f"{folder} exists already; a pool is not overwritten")
+
+
+@contextmanager
+def _writing(journal: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise PoolError(f"cannot write {journal}: {error}") from error
-    everything = [found[_id(opening)] for opening in openings]
-    pool = _pool_of_best(task, everything, episodes, split, player)
-    save_pool(pool, folder)
-    journal.unlink()
-    return pool
 
 
 class _Job(NamedTuple):
@@ -129,21 +170,52 @@ def _pool_of_best(
 
 def _play(
     job: _Job, task: Task[Any], openings: Sequence[Opening], workers: int
-) -> Iterator[Demonstration]:
+) -> Generator[Demonstration, None, None]:
     if workers == 1:
         yield from (_demonstrate(task, opening, job.player) for opening in openings)
         return
     # Engines, emulators and threads of this process must not be copied into the others.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_prepare, initargs=(job,)
     ) as pool:
-        playing = [pool.submit(_demonstrate_here, opening.index) for opening in openings]
         try:
+            with _uninterrupted():
+                playing = [pool.submit(_demonstrate_here, opening.index) for opening in openings]
             for future in as_completed(playing):
                 yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        except BrokenProcessPool as error:
+            raise PoolError(
+                f"a worker process died (killed, out of memory, or unable to make {job.task}); "
+                "what was played is kept: the same command goes on"
+            ) from error
+        except BaseException:
+            # What they are playing now may take them minutes.
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back from this process for now, and for ever from those that it starts.
+
+    They would each print a traceback; they are stopped by this one.
+    """
+    held: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    # What is blocked, started processes inherit; to this one it comes by way of another thread.
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if here else None
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if here:
+            signal.signal(signal.SIGINT, handler)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 _HERE: list[tuple[_Job, Task[Any]]] = []
@@ -152,7 +224,16 @@ _HERE: list[tuple[_Job, Task[Any]]] = []
 
 def _prepare(job: _Job) -> None:
     os.nice(5)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _HERE[:] = [(job, make(job.task, job.settings))]
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _demonstrate_here(index: int) -> Demonstration:
@@ -168,10 +249,8 @@ def _id(opening: Opening) -> str:
     return f"{opening.index:05d}"
 
 
-def _resume(
-    journal: Path, task: Task[Any], split: Split, player: Player
-) -> dict[str, Demonstration]:
-    """Returns what an earlier build has played, or begins a new journal."""
+def _head(task: Task[Any], split: Split, player: Player) -> str:
+    """Returns the first line of a journal: what is built."""
     with closing(make_player(task, player)) as expert:
         head = {
             "task": task.name,
@@ -181,7 +260,11 @@ def _resume(
             "expert": expert.name,
             "expert_settings": dict(expert.settings),
         }
-    first = json.dumps(head, sort_keys=True)
+    return json.dumps(head, sort_keys=True)
+
+
+def _resume(journal: Path, first: str) -> dict[str, Demonstration]:
+    """Returns what an earlier build has played, or begins a new journal."""
     if not journal.exists():
         journal.write_text(first + "\n", encoding="utf-8")
         return {}

@@ -39,6 +39,9 @@ class UnknownNameError(UsageError):
         self.noun, self.name, self.known = noun, name, tuple(known)
         super().__init__(f"unknown {noun} {name!r}{suggestion(name, self.known)}")
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, tuple[str, ...]]]:
+        return type(self), (self.noun, self.name, self.known)  # from a worker process
+
 
 class ExperimentError(UsageError):
     """An option, or a key of an experiment file, has a value that it cannot have."""
@@ -102,10 +105,15 @@ class ModelError(IcilError):
         super().__init__(message)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Returns what to append to an error about an unknown name: the nearest, or all, names."""
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """Returns what to append to an error about an unknown name: the nearest, or all, names.
+
+    Args:
+        name: Most often a text; YAML has other keys too, such as a bare `on`, which is true.
+        known: All the names that would have been right.
+    """
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if nearest:
         return f"; did you mean {nearest[0]!r}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return f"; known: {', '.join(names)}" if names else "; there are none"

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar
 
-from icil.tasks.errors import ContractError, UnknownNameError
+from icil.tasks.errors import ContractError, UnknownNameError, UsageError
 
 T = TypeVar("T")
 Factory = TypeVar("Factory", bound=Callable[..., object])
@@ -93,6 +93,7 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: Nothing has this name.
+            UsageError: It is the name of a family; the message says how its members are named.
         """
         if name in self.names() and not name.endswith(_FAMILY_ENDINGS):
             return Found(self.factory(name), None)
@@ -101,6 +102,12 @@ class Registry(Generic[T]):
             family = max(families, key=len)
             if argument := name.removeprefix(family):
                 return Found(self.factory(family), argument)
+        for family in self.names():
+            if family.endswith(_FAMILY_ENDINGS) and name in (family, family[:-1]):
+                raise UsageError(
+                    f"{family!r} is a family of {self.noun}s and needs a member, such as "
+                    f"{self._member(family)!r}"
+                )
         raise UnknownNameError(self.noun, name, self.names())
 
     def make(self, name: str, settings: Mapping[str, Any] | None = None) -> T:
@@ -108,6 +115,7 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: Nothing has this name, or it has no such setting.
+            UsageError: It is the name of a family.
         """
         return self.find(name).make(settings)
 
@@ -126,6 +134,10 @@ class Registry(Generic[T]):
                     f"the {self.noun} {name!r} cannot be imported from {point.value}: {error}"
                 ) from error
         return self._factories[name]
+
+    def _member(self, family: str) -> str:
+        """Returns how a member of a family is named, by what its factory takes: `atari/GAME`."""
+        return family + next(iter(signature(self.factory(family)).parameters), "name").upper()
 
     def _all_paths(self) -> Mapping[str, str]:
         if not self._plugins_listed:

@@ -1,11 +1,11 @@
 """`icil check`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from icil.tasks.conformance.findings import Verdict
 
@@ -13,15 +13,24 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("kind", type=click.Choice(["task", "agent", "selector"]))
 @click.argument("name")
-def check(kind: str, name: str) -> None:
+@click.option(
+    "--set",
+    "settings",
+    metavar="SETTING=VALUE",
+    multiple=True,
+    help="Setting of what is checked; may be repeated.",
+)
+def check(kind: str, name: str, settings: tuple[str, ...]) -> None:
     """Check the task, agent or selector NAME against its contract.
 
     Prints each rule, and what breaks it; the exit code is 1 if anything does. An agent really
     plays: one that asks a hosted model asks it some dozens of short questions.
     """
+    from icil.harness.cli.settings import read_settings
+
     judges = {"task": _judge_task, "agent": _judge_agent, "selector": _judge_selector}
     rules = broken = 0
-    for verdict in judges[kind](name):
+    for verdict in judges[kind](name, read_settings(settings)):
         rules += 1
         broken += not verdict.ok
         _show(verdict)
@@ -31,26 +40,26 @@ def check(kind: str, name: str) -> None:
     click.echo(f"{kind} {name} keeps all {rules} rules")
 
 
-def _judge_task(name: str) -> "Iterator[Verdict]":
+def _judge_task(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":
     from icil.tasks import make
     from icil.tasks.conformance import judge_task
 
-    return judge_task(make(name), name)
+    return judge_task(make(name, settings), name)
 
 
-def _judge_agent(name: str) -> "Iterator[Verdict]":
+def _judge_agent(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":
     from icil.harness.agents import make
     from icil.harness.agents.conformance import judge_agent
 
-    make(name)  # an unknown name is wrong usage, and no finding
-    return judge_agent(lambda: make(name))
+    make(name, settings)  # what is unknown is wrong usage, and no finding
+    return judge_agent(lambda: make(name, settings))
 
 
-def _judge_selector(name: str) -> "Iterator[Verdict]":
-    from icil.prompt_builders.selectors import make
+def _judge_selector(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":
+    from icil.prompt_builders.selectors import find
     from icil.prompt_builders.selectors.conformance import judge_selector
 
-    return judge_selector(make(name))
+    return judge_selector(find(name).make(settings))
 
 
 def _show(verdict: "Verdict") -> None:

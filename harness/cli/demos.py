@@ -63,19 +63,23 @@ def build(
     console = make_console(stderr=True)
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     quiet = not console.is_interactive
-    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
-        bar = progress.add_task(f"demonstrations of {task}", total=played or episodes)
-        pool = build_pool_in(
-            out,
-            task,
-            episodes,
-            settings=read_settings(settings),
-            split=split,
-            player=player,
-            played=played,
-            workers=workers,
-            progress=lambda: progress.advance(bar),
-        )
+    try:
+        with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+            bar = progress.add_task(f"demonstrations of {task}", total=played or episodes)
+            pool = build_pool_in(
+                out,
+                task,
+                episodes,
+                settings=read_settings(settings),
+                split=split,
+                player=player,
+                played=played,
+                workers=workers,
+                progress=lambda: progress.advance(bar),
+            )
+    except KeyboardInterrupt:
+        console.print(f"stopped; the same command goes on ({out})", markup=False)
+        raise click.exceptions.Exit(130) from None
     click.echo(f"{out}: {episodes} demonstrations, mean return {pool.card.return_mean:g}")
 
 

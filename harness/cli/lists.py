@@ -1,17 +1,28 @@
 """`icil tasks`, `icil agents` and `icil selectors`."""
 
 from inspect import getdoc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @click.command()
-def tasks() -> None:
-    """List the tasks with their formats and published scores."""
+@click.argument("family", required=False)
+def tasks(family: str | None) -> None:
+    """List the tasks with their formats and published scores.
+
+    With FAMILY, such as `atari/`, list the names of its members.
+    """
+    if family is None:
+        _tabulate()
+    else:
+        _list_members(family)
+
+
+def _tabulate() -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -23,7 +34,11 @@ def tasks() -> None:
     )
     for name in names():
         if name not in members():
-            table.add_row(f"{name}…", "a family: the name goes on", "", "", "", "", "")
+            what = "a family: the name goes on"
+            if name in _FAMILIES:
+                example = name + _FAMILIES[name].example
+                what = f"a family, such as {example}; icil tasks {name} lists all"
+            table.add_row(f"{name}…", what, "", "", "", "", "")
             continue
         task = make(name)
         known = task.references
@@ -37,6 +52,42 @@ def tasks() -> None:
             escape(known.source) if known else "–",
         )
     make_console().print(table)
+
+
+class _Family(NamedTuple):
+    example: str
+    members: "Callable[[], Sequence[str]]"
+
+
+def _games() -> "Sequence[str]":
+    from icil.tasks.atari.console import games
+
+    return games()
+
+
+def _environments() -> "Sequence[str]":
+    from gymnasium.envs.registration import find_highest_version, registry
+
+    newest = (
+        s for s in registry.values() if s.version == find_highest_version(s.namespace, s.name)
+    )
+    return sorted(spec.id for spec in newest)
+
+
+_FAMILIES = {
+    "atari/": _Family("breakout", _games),
+    "gym:": _Family("CartPole-v1", _environments),
+}
+"""The families of tasks whose members are known."""
+
+
+def _list_members(family: str) -> None:
+    from icil.tasks import UnknownNameError
+
+    if family not in _FAMILIES:
+        raise UnknownNameError("family of tasks", family, _FAMILIES)
+    for member in _FAMILIES[family].members():
+        click.echo(f"{family}{member}")
 
 
 @click.command()

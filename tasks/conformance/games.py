@@ -9,6 +9,7 @@ from icil.tasks.actions import sample_action
 from icil.tasks.demonstrations import Demonstration, demonstrate
 from icil.tasks.errors import ContractError, OpeningsError
 from icil.tasks.openings import Opening, OpeningSource
+from icil.tasks.players import Player
 from icil.tasks.seeding import generator
 from icil.tasks.task import Task, Transition
 
@@ -155,8 +156,9 @@ class Sample:
 
     @cached_property
     def demonstrations(self) -> list[Demonstration]:
-        """The expert's play from the openings."""
-        return [demonstrate(self.task, o, str(o.index)) for o in self.openings]
+        """The expert's play from the openings, or random play where there is no expert."""
+        player: Player = "expert" if self.task.has_expert else "random"
+        return [demonstrate(self.task, o, str(o.index), player) for o in self.openings]
 
     def states(self) -> Iterator[Any]:
         """Yields environments in the states of two games."""

@@ -27,7 +27,7 @@ from icil.tasks.conformance.findings import (
 from icil.tasks.conformance.games import Game, Sample, as_in, difference, first, play, replay
 from icil.tasks.conformance.states import formats, legal_actions, looking, replies
 from icil.tasks.demonstrations import demonstrate, render
-from icil.tasks.errors import OpeningsError
+from icil.tasks.errors import OpeningsError, UsageError
 from icil.tasks.openings import Opening, Split
 from icil.tasks.task import Task
 
@@ -178,6 +178,9 @@ def _apart(subject: Sample) -> Iterator[Problem]:
 
 
 def _expert(subject: Sample) -> Iterator[Problem | Note]:
+    if not subject.task.has_expert:
+        yield from _absent(subject.task)
+        return
     for shown in subject.demonstrations:
         if shown == demonstrate(subject.task, shown.opening, shown.id):
             continue
@@ -189,7 +192,20 @@ def _expert(subject: Sample) -> Iterator[Problem | Note]:
             yield Problem(seen, "the same actions and rewards each time")
 
 
-def _rendering(subject: Sample) -> Iterator[Problem]:
+def _absent(task: Task[Any]) -> Iterator[Problem | Note]:
+    try:
+        found = task.expert()
+    except UsageError as error:
+        yield Note(str(error))
+    else:
+        found.close()
+        seen = f"has_expert is False, and there is the expert {found.name}"
+        yield Problem(seen, "has_expert True, or an expert() that raises UsageError")
+
+
+def _rendering(subject: Sample) -> Iterator[Problem | Note]:
+    if not subject.task.has_expert:
+        yield Note("looked at demonstrations of random play, for there is no expert")
     for demonstration in subject.demonstrations[:2]:
         for format in subject.task.formats:
             count = sum(1 for _ in render(subject.task, demonstration, format))
@@ -200,6 +216,9 @@ def _rendering(subject: Sample) -> Iterator[Problem]:
 
 
 def _ranking(subject: Sample) -> Iterator[Problem | Note]:
+    if not subject.task.has_expert:
+        yield Note("there is no expert to compare with")
+        return
     count = len(subject.openings)
     expert = sum(d.total for d in subject.demonstrations) / count
     random = sum(game.total for game in subject.games) / count

@@ -32,12 +32,16 @@ class CrosswordOpenings:
         task: The task's name.
         version: The task's version.
         split: Which split.
+
+    Raises:
+        OpeningsError: The clue list is missing or damaged.
     """
 
     def __init__(self, task: str, version: int, split: Split) -> None:
         self.split = split
         self.distinct: int | None = None
         self._identity = (task, version)
+        clue_list()  # its loss must not be taken for an end of the openings
 
     def __getitem__(self, index: int) -> Opening:
         """Returns an opening.

@@ -216,6 +216,60 @@ def test_the_command_shows_what_is_broken(monkeypatch):
     assert done.output.endswith("agent odd breaks 1 of 5 rules\n")
 
 
+WALK = """
+import gymnasium
+import numpy as np
+
+class Walk(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-9.0, 9.0, (1,), np.float64)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        pass
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = self.np_random.uniform(-3, 3)
+        return np.array([self.at]), {}
+
+    def step(self, action):
+        self.at = np.clip(self.at + (1 if action else -1), -9, 9)
+        return np.array([self.at]), float(self.at >= 4), bool(self.at >= 4), False, {}
+
+def right(env):
+    return 1
+
+gymnasium.register("WalkOfMine-v0", Walk, max_episode_steps=12)
+"""
+
+
+def test_the_command_checks_tasks_as_they_are_set(tmp_path, monkeypatch):
+    (tmp_path / "walk_of_mine.py").write_text(WALK, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "gym:walk_of_mine:WalkOfMine-v0"
+    done = run("task", name)
+    assert done.exit_code == 0
+    assert "note      there is no expert to compare with\n" in done.output
+    done = run("task", name, "--set", "expert=walk_of_mine:right", "--set", "actions=[left, right]")
+    assert done.exit_code == 0
+    assert "the expert scores 1 and random play 0" in done.output
+
+
+def test_the_command_checks_agents_and_selectors_as_they_are_set(monkeypatch):
+    def odd(*, output_tokens=0):
+        usage = Usage(output_tokens=output_tokens)
+        return Broken(lambda reply: replace(reply, usage=usage))
+
+    monkeypatch.setattr("icil.harness.agents._REGISTRY._factories", {"odd": odd})
+    assert run("agent", "odd").exit_code == 0
+    done = run("agent", "odd", "--set", "output_tokens=-1")
+    assert done.exit_code == 1
+    assert "saw       output_tokens -1\n" in done.output
+    for kind, name in (("agent", "odd"), ("selector", "random"), ("task", "gridworld")):
+        with pytest.raises(UnknownNameError, match="unknown setting 'colour'"):
+            check.main([kind, name, "--set", "colour=red"], standalone_mode=False)
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "nearest"),
     [

@@ -1,6 +1,7 @@
 """What is slow has threads of its own, and nothing is closed under a thread that works on it."""
 
 import asyncio
+import gc
 import signal
 import threading
 import time
@@ -94,6 +95,8 @@ def world(monkeypatch):
     def world(**options):
         task = World(Busy(options.pop("pause", 0.0)), **options)
         monkeypatch.setitem(TASKS._factories, "world", lambda: task)
+        # Only what is played is watched.
+        monkeypatch.setattr("icil.harness.runner.rehearse", lambda plan: None)
         return task.busy
 
     return world
@@ -142,6 +145,46 @@ def test_a_call_returns_and_raises_what_its_function_does(slow):
     assert asyncio.run(call(slow, divmod, 7, 2)) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(call(slow, divmod, 7, 0))
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_bare_next_that_finds_nothing_is_an_error(slow):
+    loop = asyncio.new_event_loop()
+    try:
+        calling = loop.create_task(call(slow, next, iter(())))
+        loop.run_until_complete(asyncio.wait([calling], timeout=10))
+        assert calling.done()
+        with pytest.raises(RuntimeError, match="raised StopIteration"):
+            calling.result()
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize("cancelled", [1, 2])
+def test_what_fails_after_its_caller_is_cancelled_is_not_complained_about(cancelled):
+    complaints, began, go_on = [], threading.Event(), threading.Event()
+
+    def fail():
+        began.set()
+        assert go_on.wait(10)
+        raise FileNotFoundError("no engine")
+
+    async def playing():
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+        caller = asyncio.create_task(call(True, fail))
+        await asyncio.to_thread(began.wait, 10)
+        for _ in range(cancelled):
+            caller.cancel()
+            await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        while len(asyncio.all_tasks()) > 1:  # twice cancelled, the caller does not wait
+            await asyncio.sleep(0.001)
+        gc.collect()
+
+    asyncio.run(playing())
+    assert complaints == []
 
 
 class Held(FakeModel):

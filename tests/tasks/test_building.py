@@ -1,8 +1,26 @@
 """Building pools in a folder: many processes, interruptions, the best of more."""
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
-from icil.tasks import PoolError, UnknownNameError, build_pool, build_pool_in, load_pool, make
+from icil.tasks import (
+    PoolError,
+    UnknownNameError,
+    UsageError,
+    build_pool,
+    build_pool_in,
+    load_pool,
+    make,
+)
+from icil.tasks.gridworld import Gridworld
+from icil.tasks.tasks import _REGISTRY as TASKS
 
 
 def test_the_number_of_processes_changes_nothing(tmp_path):
@@ -103,6 +121,108 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_is_played(tmp_p
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(PoolError, match="cannot write"):
         build_pool_in(tmp_path / "file" / "pool", "gridworld", 4, progress=lambda: 1 / 0)
+
+
+def test_a_journal_that_can_no_longer_be_written_is_named(tmp_path):
+    part = tmp_path / "pool.part"
+
+    def progress():
+        if part.is_file():
+            part.unlink()
+            part.mkdir()
+
+    with pytest.raises(PoolError, match=r"cannot write .*pool\.part: .*Is a directory"):
+        build_pool_in(tmp_path / "pool", "gridworld", 4, progress=progress)
+
+
+def test_what_a_world_cannot_find_is_no_journal_that_cannot_be_written(tmp_path, monkeypatch):
+    class Engineless(Gridworld):
+        def reset(self, env, opening):
+            raise FileNotFoundError("no engine")
+
+    monkeypatch.setitem(TASKS._factories, "gridworld", Engineless)
+    with pytest.raises(FileNotFoundError, match=r"^no engine$"):
+        build_pool_in(tmp_path / "pool", "gridworld", 4)
+
+
+def test_after_the_death_of_a_worker_the_same_call_goes_on(tmp_path):
+    def kill():
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+    with pytest.raises(PoolError, match=r"^a worker process died .*: the same command goes on$"):
+        build_pool_in(tmp_path / "pool", "gridworld", 300, workers=2, progress=kill)
+    assert (tmp_path / "pool.part").read_bytes().count(b"\n") > 1
+    pool = build_pool_in(tmp_path / "pool", "gridworld", 300)
+    assert pool == build_pool(make("gridworld"), 300)
+
+
+BUILD = """
+import sys
+from contextlib import suppress
+from pathlib import Path
+from icil.tasks import build_pool_in
+try:
+    build_pool_in(Path("pool"), "gridworld", 20_000, workers=2)
+except KeyboardInterrupt:
+    sys.exit("interrupted")
+"""
+
+
+@pytest.fixture
+def building(tmp_path):
+    """A process with a process group of its own that has begun to start its workers."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 2:  # a worker, beside what multiprocessing starts
+        assert process.poll() is None
+    yield process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_workers_are_interrupted_in_silence(building):
+    os.killpg(building.pid, signal.SIGINT)
+    assert building.communicate(timeout=60) == (None, "interrupted\n")
+    assert building.returncode == 1
+
+
+def test_workers_do_not_outlive_a_build_that_is_killed(building, tmp_path):
+    while (tmp_path / "pool.part").read_bytes().count(b"\n") < 2:
+        assert building.poll() is None
+    building.kill()
+    building.communicate(timeout=30)  # returns when no process has the output open any more
+    assert building.returncode == -signal.SIGKILL
+
+
+def test_of_two_builds_at_a_time_the_second_is_refused_and_harms_nothing(tmp_path):
+    refused = 0
+
+    def build_too():
+        nonlocal refused
+        with pytest.raises(PoolError, match="pool is being built by another process"):
+            build_pool_in(tmp_path / "pool", "gridworld", 4, progress=lambda: 1 / 0)
+        refused += 1
+
+    pool = build_pool_in(tmp_path / "pool", "gridworld", 4, progress=build_too)
+    assert refused == 4
+    assert pool == build_pool(make("gridworld"), 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["pool"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": "atari/pong"}, {"name": "tic_tac_toe", "split": "evaluation"}]
+)
+def test_what_cannot_be_built_leaves_nothing_behind(tmp_path, wrong):
+    with pytest.raises(UsageError):
+        build_pool_in(tmp_path / "pool", episodes=10_000, **wrong)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_setting_is_named(tmp_path):

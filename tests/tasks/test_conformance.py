@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from icil.tasks import Observation, ParsedAction, ReferenceScores, make, names
+from icil.tasks import Observation, ParsedAction, ReferenceScores, UsageError, make, names
 from icil.tasks.conformance import RULES, check_task, judge_task
 from icil.tasks.conformance.findings import Finding
 from icil.tasks.expert import Expert
@@ -488,6 +488,46 @@ def test_the_expert_is_not_worse_than_random():
     seen = caught(Paid())
     assert list(seen) == ["the expert is not worse than random play"]
     assert seen["the expert is not worse than random play"].startswith("over 3 openings")
+
+
+def test_a_task_may_have_no_expert():
+    verdicts = {v.rule: v for v in judge_task(make("atari/pong"), "atari/pong", episodes=2)}
+    assert [v.findings for v in verdicts.values() if not v.ok] == []
+    *_, acts, renders, ranks = verdicts.values()
+    assert acts.notes[0].startswith("atari/pong has no expert; its demonstrations come from")
+    assert renders.notes == ("looked at demonstrations of random play, for there is no expert",)
+    assert ranks.notes == ("there is no expert to compare with",)
+
+
+def test_a_task_without_an_expert_says_so_both_ways():
+    class Torn(Gridworld):
+        has_expert = False
+
+    class Crashing(Torn):
+        def expert(self):
+            raise RuntimeError("no file")
+
+    rule = "the expert acts legally, and the same each time"
+    assert caught(Torn()) == {rule: "has_expert is False, and there is the expert shortest_path"}
+    assert caught(Crashing()) == {rule: "RuntimeError: no file"}
+
+
+def test_without_an_expert_rendering_is_looked_at_all_the_same():
+    class Vague(Gridworld):
+        has_expert = False
+
+        def expert(self):
+            raise UsageError("none")
+
+        def observe(self, env, format):
+            env.seen = True
+            return super().observe(env, format)
+
+        def step(self, env, value, outcome=None):
+            done = super().step(env, value, outcome)
+            return done._replace(reward=done.reward + getattr(env, "seen", False))
+
+    assert "does not replay" in caught(Vague())["demonstrations render in every format"]
 
 
 # the checker itself

@@ -1,12 +1,14 @@
 """The clue list: what it holds, and how it is made of WordNet."""
 
+import gzip
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from icil.tasks import UsageError
+from icil.tasks import OpeningsError, UsageError, make
+from icil.tasks.crossword import clues
 from icil.tasks.crossword.clues import clue_list
 from icil.tasks.crossword.make_clues import gives_away, main
 
@@ -37,6 +39,34 @@ def test_no_clue_holds_its_word():
 def test_the_list_cannot_be_changed():
     with pytest.raises(TypeError):
         clue_list()["CAT"] = "a dog"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"not compressed",
+        clues._FILE.read_bytes()[:5000],
+        clues._FILE.read_bytes()[:-9] + b"\0" * 9,
+        gzip.compress(b""),
+        gzip.compress(b"CAT\tan animal\nDOG\n"),
+        gzip.compress(b"CAT\t\xff\n"),
+    ],
+)
+def test_a_missing_or_damaged_list(content, tmp_path, monkeypatch):
+    path = tmp_path / "clues.tsv.gz"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(clues, "_FILE", path)
+    with pytest.raises(OpeningsError, match=r"the clue list of crossword .*; install icil anew"):
+        clue_list.__wrapped__()
+    clue_list.cache_clear()
+    try:
+        with pytest.raises(OpeningsError, match="the clue list of crossword"):
+            make("crossword").openings("evaluation")
+    finally:
+        clue_list.cache_clear()
 
 
 def test_the_licence_lies_beside_the_list():

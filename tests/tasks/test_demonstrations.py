@@ -115,6 +115,8 @@ def refused(task, demonstration, number):
     message = str(raised.value)
     assert message.startswith(f"demonstration {demonstration.id} of {task.name} does not replay: ")
     assert f": step {number}: " in message
+    assert "damaged, " in message
+    assert "has other settings" in message
     assert "\n" not in message
     return seen
 

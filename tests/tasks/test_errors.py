@@ -31,7 +31,10 @@ def test_what_was_asked_wrongly_is_told_from_faults():
     [
         ("gridwrld", ["chess", "gridworld"], "; did you mean 'gridworld'?"),
         ("xyz", ["chess", "atari/"], "; known: atari/, chess"),
-        ("xyz", [], ""),
+        ("xyz", [], "; there are none"),
+        (True, ["task", "true"], "; did you mean 'true'?"),
+        (5, ["chess", "gridworld"], "; known: chess, gridworld"),
+        (None, ["none"], "; did you mean 'none'?"),
     ],
 )
 def test_suggests_the_nearest_name_or_all(name, known, said):

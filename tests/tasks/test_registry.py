@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from icil.tasks import ContractError, UnknownNameError, make, names, register, tasks
+from icil.tasks import ContractError, UnknownNameError, UsageError, make, names, register, tasks
 from icil.tasks.gridworld import Gridworld
 from icil.tasks.registry import Registry
 
@@ -102,11 +102,34 @@ def test_the_full_name_goes_before_the_family(registry):
     assert registry.make("cup/blue") == "blue"
 
 
-@pytest.mark.parametrize("name", ["cup/", "cup", "cu/red", ""])
-def test_a_family_alone_is_no_name(registry, name):
+@pytest.mark.parametrize("name", ["cup/", "cup", "tea:", "tea"])
+def test_a_family_alone_needs_a_member(registry, name):
+    registry.register("cup/")(lambda colour, *, size=1: colour)
+    registry.register("tea:")(lambda sort: sort)
+    family, member = ("cup/", "cup/COLOUR") if name.startswith("cup") else ("tea:", "tea:SORT")
+    with pytest.raises(UsageError) as error:
+        registry.make(name)
+    assert str(error.value) == (
+        f"'{family}' is a family of toys and needs a member, such as '{member}'"
+    )
+
+
+@pytest.mark.parametrize("name", ["cu/red", "cu", "/", ""])
+def test_what_is_no_family_is_unknown(registry, name):
     registry.register("cup/")(lambda argument: argument)
     with pytest.raises(UnknownNameError):
         registry.make(name)
+
+
+def test_the_families_of_tasks_name_what_they_need():
+    for family, member in (("atari/", "atari/GAME"), ("gym:", "gym:ID")):
+        with pytest.raises(UsageError, match=f"needs a member, such as '{member}'"):
+            make(family)
+
+
+def test_a_setting_of_what_has_none(registry):
+    with pytest.raises(UnknownNameError, match=r"^unknown setting 'walls'; there are none$"):
+        registry.make("gridworld", {"walls": 3})
 
 
 def test_families_are_no_members(registry):
