@@ -21,8 +21,6 @@ from icil.harness.models.warming import Warming
 from icil.prompt_builders import Part, Prefix, Prompt
 from icil.results import Usage
 
-MOST_AT_ONCE = 1024
-"""The most requests to one model on their way; fewer if fewer episodes play."""
 _COUNTED = 512
 """How many prefixes' tokens are remembered."""
 
@@ -120,7 +118,7 @@ class ModelAgent(Agent):
         if self._client is None:
             self._client = await asyncio.to_thread(self._connect)
             self.capabilities = _told(self.capabilities, self._client.limits)
-            self._asker = Asker(self._client, Gate(MOST_AT_ONCE), timeout_s=self._timeout_s)
+            self._asker = Asker(self._client, Gate(self._client.most_at_once), timeout_s=self._timeout_s)
 
     async def act(self, turn: Turn) -> Reply:
         """Returns the model's reply.

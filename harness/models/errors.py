@@ -16,8 +16,8 @@ _LONGEST_MESSAGE = 300
 # "input token count … exceeds the maximum", "exceed_context_size_error"
 _OVERLONG = re.compile(
     r"context.{0,12}(length|window|size)|(prompt|input|request).{0,20} (is )?too (long|large)"
-    r"|token count.{0,60}exceed|exceed.{0,40}(tokens|context)"
-    r"|too (many|much) (images|tokens|media)|payload size exceeds|at most \d+ images",
+    r"|longer than the maximum model length|token count.{0,60}exceed|exceed.{0,40}(tokens|context)"
+    r"|too (many|much) (images|tokens|media)|payload size exceeds|at most \d+ image",
     re.IGNORECASE,
 )
 _REFUSED = re.compile(

@@ -25,6 +25,8 @@ class Provider(ABC):
     endpoint: str
     """Where requests go, without any secret: calls to one endpoint share one gate."""
     limits: Limits
+    most_at_once: int = 1024
+    """How many requests it can have on their way; fewer if fewer episodes play."""
 
     @abstractmethod
     async def complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
