@@ -1,16 +1,18 @@
 """The cells of an experiment: each point of the sweep, with all that identifies it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from icil.harness.agents import Agent
 from icil.harness.agents import make as make_agent
 from icil.harness.experiment import Experiment
+from icil.harness.ways import NOTHING_SHOWN, Way, control_settings, unchosen
 from icil.prompt_builders import PromptOptions, Selector, Template
+from icil.prompt_builders.controls import Alteration
 from icil.results import CellRecord
-from icil.tasks import Opening, Pool, Task
+from icil.tasks import Opening, Pool, Task, UsageError
 from icil.tasks.demonstrations import state_digest
 from icil.tasks.references import References
 from icil.tasks.seeding import digest
@@ -30,6 +32,19 @@ class TaskPlan:
     """Those that are played; none in a teacher-forced run."""
     hidden: tuple[frozenset[str], ...] = ()
     """For each opening the ids of the demonstrations that show it."""
+    extended: "Mapping[str, TaskPlan | UsageError]" = field(default_factory=dict)
+    """By selector the same task with what that one chooses from, or why it cannot choose."""
+
+    def offered_to(self, selector: str) -> "TaskPlan":
+        """Returns the task with the pool that a selector chooses from.
+
+        Raises:
+            UsageError: The selector makes no sense for this task.
+        """
+        found = self.extended.get(selector, self)
+        if isinstance(found, UsageError):
+            raise found
+        return found
 
     def with_openings(
         self, openings: tuple[Opening, ...], hidden: tuple[frozenset[str], ...]
@@ -54,6 +69,10 @@ class Cell:
     selector: Selector | None
     """None where the agent is shown no demonstrations."""
     options: PromptOptions
+    alterations: tuple[Alteration, ...] = ()
+    """What is done to the demonstrations that were chosen."""
+    demo_sets: int | None = None
+    """How many sets of demonstrations its episodes share; None where each has its own."""
 
     @property
     def shows(self) -> bool:
@@ -105,7 +124,7 @@ def swept_cells(
     format: str,
     name: str,
     agent: Agent,
-    chosen: Mapping[str, Selector],
+    ways: Sequence[Way],
 ) -> Iterator[Cell]:
     """Yields the cells of an agent that looks at observations, in one format."""
     use = agent.capabilities.demonstrations
@@ -128,10 +147,13 @@ def swept_cells(
     for k, tokens in [*numbers, *budgets]:
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
         chooses = takes and (tokens is not None or k > experiment.teacher_forced)
-        for selector in chosen if chooses else ("",):
+        shows = k > 0 or tokens is not None
+        for way in ways if chooses else unchosen(ways) if shows else (NOTHING_SHOWN,):
+            played = task.offered_to(way.controlled.selector)
+            played = played if way.task is None else replace(played, task=way.task)
             # Named one by one: what is added here later must not change older hashes.
             identity = {
-                **_who(task, name, agent),
+                **_who(played, name, agent),
                 "format": format,
                 "options": shown,
                 "demonstrations": k,
@@ -142,21 +164,31 @@ def swept_cells(
             if experiment.demo_sets is not None and (k or tokens):
                 # Which demonstrations a set may have depends on all of its openings.
                 identity["demo_sets"] = [experiment.demo_sets, experiment.episodes]
-            if chooses:
-                identity["selector"] = [selector, dict(chosen[selector].settings)]
-            if (k or tokens) and task.pool:
-                identity["pool"] = task.pool.hash
+            if way.selector is not None:
+                identity["selector"] = [way.name, dict(way.selector.settings)]
+            if way.alterations:
+                identity["controls"] = [way.controlled.suffix, control_settings(way.alterations)]
+            if (k or tokens) and played.pool:
+                identity["pool"] = played.pool.hash
             record = CellRecord(
                 hash=_hash(identity),
                 task=task.task.name,
                 format=format,
                 agent=name,
-                selector=selector,
+                selector=way.name,
                 demonstrations=k,
                 context_tokens=tokens,
                 options=shown,
             )
-            yield Cell(record, task, agent, chosen.get(selector), options)
+            yield Cell(
+                record,
+                played,
+                agent,
+                way.selector,
+                options,
+                alterations=way.alterations,
+                demo_sets=experiment.demo_sets,
+            )
 
 
 def _hash(identity: Mapping[str, Any]) -> str:

@@ -80,6 +80,11 @@ class Experiment(BaseModel):
     """Observation formats; none, or `all`, for all that each task has."""
     agent: Annotated[Names, Field(min_length=1)] = ("random", "expert", "nearest")
     selector: Annotated[Names, Field(min_length=1)] = ("random",)
+    """Names of selectors, with controls behind them: `random+noise=0.25`."""
+    control: Names = ()
+    """Controls: each selector is played without and with each of them."""
+    window: Annotated[int | None, Field(ge=1)] = None
+    """Whether demonstrations are windows of so many steps; None for whole episodes."""
     demos: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_numbers), Field(min_length=1)
     ] = (0, 1, 4, 16, 64)
@@ -142,6 +147,8 @@ _EXPECTED = {
     "format": "names of observation formats",
     "agent": "names of agents",
     "selector": "names of selectors",
+    "control": "names of controls, such as noise=0.25",
+    "window": "a whole number of steps, 1 or more",
     "demos": "whole numbers, 0 or more, such as 0,1,4",
     "context_tokens": "numbers of tokens, such as 8k,32k,1m",
     "episodes": "a whole number, 1 or more",
@@ -162,7 +169,7 @@ _EXPECTED = {
 }
 
 
-_MAY_BE_NULL = ("demo_sets", "max_output_tokens", "prices", "temperature", "template")
+_MAY_BE_NULL = ("demo_sets", "max_output_tokens", "prices", "temperature", "template", "window")
 
 
 def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment:

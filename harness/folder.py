@@ -70,13 +70,9 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
     check_folder(folder, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / _LOCK, timeout=0)
-        lock.acquire()
-    except Timeout as error:
-        raise RunFolderError(f"{folder} is in use by another process") from error
     except OSError as error:
         raise StoreError(f"cannot use {folder}: {error}") from error
-    try:
+    with lock_folder(folder):
         path = folder / FILE_NAME
         if path.exists():
             store = RunStore(path)
@@ -88,6 +84,25 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
             yield store
         finally:
             store.close()
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing into a run's folder, which exists.
+
+    Raises:
+        RunFolderError: Another process is at it.
+        StoreError: It cannot be written.
+    """
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunFolderError(f"{folder} is in use by another process") from error
+    except OSError as error:
+        raise StoreError(f"cannot use {folder}: {error}") from error
+    try:
+        yield
     finally:
         lock.release()
 

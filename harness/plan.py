@@ -4,9 +4,10 @@ Whatever can be wrong with an experiment is found here, before anything is creat
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from icil.harness.agents import Agent, Capabilities
 from icil.harness.agents.model import ModelAgent
 from icil.harness.cells import Cell, TaskPlan, blind_cell, reference_cell, swept_cells
 from icil.harness.experiment import Experiment
+from icil.harness.extending import with_extensions
 from icil.harness.models.prices import Prices
-from icil.harness.starts import Start, make_starts, with_openings
-from icil.prompt_builders import Selector, Template, load_template, selectors
+from icil.harness.starts import EVALUATION, OpeningRange, Start, make_starts, with_openings
+from icil.harness.ways import Way, Ways, control_settings
+from icil.prompt_builders import Template, load_template
+from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.prompt_builders.template import DEFAULT
 from icil.tasks import (
     ContractError,
@@ -25,6 +29,7 @@ from icil.tasks import (
     PoolError,
     Task,
     UnknownNameError,
+    UsageError,
     load_pool_for,
     make,
     members,
@@ -32,6 +37,7 @@ from icil.tasks import (
 from icil.tasks.pools import read_card, shipped_pool
 from icil.tasks.references import load_references
 from icil.tasks.seeding import digest
+from icil.tasks.windows import windowed
 
 REFERENCES = ("random", "expert")
 """The players whose scores the others are held against."""
@@ -49,6 +55,7 @@ class Plan:
     """The reference players' first."""
     skipped: tuple[str, ...]
     """What was asked for and cannot be played, such as images for an agent that sees none."""
+    openings: OpeningRange = EVALUATION
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -56,19 +63,32 @@ class Plan:
         found = self.experiment.model_dump(mode="json")
         for name in ("format", "agent", "selector", "demos", "context_tokens"):
             found[name] = sorted(found[name])  # in another order it is the same experiment
+        del found["control"]  # their cells are among the selectors'
+        if found["window"] is None:  # as in runs from before there were windows
+            del found["window"]
         found["template"] = self.template.hash
         del found["prices"]  # decides what is reckoned, not what is played
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
+        for cell in self.cells:
+            pool = cell.task.pool
+            if pool is not None and pool.hash != found["pool"][cell.record.task]:
+                found["pool"][f"{cell.record.task} {cell.record.selector}"] = pool.hash
+        if self.openings != EVALUATION:
+            found["openings"] = self.openings._asdict()
         found["task"] = {name: t.task.version for name, t in self.tasks.items()}
         parts = [
             part
             for cell in self.cells
             for part in (
-                (f"task {cell.record.task}", cell.task.task.settings),
+                (f"task {cell.record.task}", cell.task.task.plain.settings),
                 (f"agent {cell.record.agent}", cell.agent.settings),
                 (
                     f"selector {cell.record.selector}",
                     cell.selector.settings if cell.selector else {},
+                ),
+                (
+                    f"controls {cell.record.selector} of {cell.record.task} {cell.record.format}",
+                    control_settings(cell.alterations),
                 ),
             )
         ]
@@ -100,28 +120,44 @@ class Plan:
         return make_starts(self.experiment, cell)
 
 
-def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = None) -> Plan:
-    """Resolves and checks an experiment.
+def make_plan(
+    experiment: Experiment,
+    own_agents: Mapping[str, Agent] | None = None,
+    openings: OpeningRange = EVALUATION,
+    tell: Telling = in_silence,
+) -> Plan:
+    """Resolves and checks an experiment; takes long where a selector extends a pool anew.
 
     Args:
         experiment: What to play.
         own_agents: Agents by name, beside the registered ones.
+        openings: Which openings are played; of others than those for evaluation without the
+            reference players.
+        tell: Is told how far it is, where it takes long.
 
     Raises:
         UsageError: It cannot be played; the message says what would be right.
     """
+    if experiment.teacher_forced and experiment.window is not None:
+        raise ExperimentError(
+            "window: a teacher-forced episode is a whole demonstration from its opening on; leave "
+            "out one of window and teacher_forced"
+        )
     if "all" in experiment.format:
         experiment = experiment.model_copy(update={"format": ()})
     template = load_template(experiment.template or DEFAULT)
-    agents = _agents(experiment, own_agents or {})
-    chosen = {name: selectors.make(name) for name in experiment.selector}
+    agents = make_agents(experiment, own_agents or {})
+    ways = Ways(experiment)
     shows = any(a.capabilities.demonstrations in ("prompt", "trajectory") for a in agents.values())
     wanted = any(experiment.demos) or bool(experiment.context_tokens)
     shows = (shows and wanted) or experiment.teacher_forced
     skipped: list[str] = []
-    tasks = _tasks(experiment, agents, skipped, shows=shows)
+    tasks = _tasks(experiment, agents, ways, openings, skipped, tell, shows=shows)
+    bound = _bind(ways, tasks, skipped, every="all" in experiment.task)
     experiment = experiment.model_copy(
         update={
+            "selector": ways.names,
+            "control": (),
             "task": tuple(tasks),
             "format": tuple(dict.fromkeys(f for t in tasks.values() for f in t.formats)),
             "demos": _demos(experiment, skipped),
@@ -130,11 +166,50 @@ def make_plan(experiment: Experiment, own_agents: Mapping[str, Agent] | None = N
     cells = [
         cell
         for task in tasks.values()
-        for cell in _cells(experiment, template, task, agents, chosen, skipped)
+        for cell in _cells(
+            experiment,
+            template,
+            task,
+            agents,
+            bound[task.task.name],
+            skipped,
+            compared=openings == EVALUATION and not experiment.teacher_forced,
+        )
     ]
     if not any(cell.record.asked for cell in cells):
         raise ExperimentError("; ".join(skipped))
-    return Plan(experiment, template, tasks, tuple(cells), tuple(skipped))
+    return Plan(experiment, template, tasks, tuple(cells), tuple(skipped), openings)
+
+
+def _bind(
+    ways: Ways, tasks: Mapping[str, TaskPlan], skipped: list[str], *, every: bool
+) -> Mapping[str, Mapping[str, Sequence[Way]]]:
+    """Returns the ways to choose and show demonstrations that each task and format has.
+
+    Args:
+        ways: Those asked for.
+        tasks: The tasks by name.
+        skipped: Is told what a task, or one of its formats, does not have.
+        every: Whether all tasks were asked for, and not these.
+
+    Raises:
+        UsageError: A task that was asked for by name has none of its formats for a control.
+    """
+    bound: dict[str, dict[str, list[Way]]] = {
+        n: {f: [] for f in t.formats} for n, t in tasks.items()
+    }
+    for task, name in product(tasks.values(), ways.names):
+        refused: list[UsageError] = []
+        for format, found in bound[task.task.name].items():
+            try:
+                offered = task.offered_to(ways.selector_of(name)).pool
+                found.append(ways.bind(name, task.task, format, offered))
+            except UsageError as error:
+                refused.append(error)
+        if len(refused) == len(task.formats) and not every:
+            raise refused[0]
+        skipped.extend(dict.fromkeys(f"{task.task.name}: {error}" for error in refused))
+    return bound
 
 
 def _demos(experiment: Experiment, skipped: list[str]) -> tuple[int, ...]:
@@ -152,12 +227,14 @@ def _cells(
     template: Template,
     task: TaskPlan,
     agents: Mapping[str, Agent],
-    chosen: Mapping[str, Selector],
+    ways: Mapping[str, Sequence[Way]],
     skipped: list[str],
+    *,
+    compared: bool,
 ) -> Iterator[Cell]:
-    """Yields a task's cells, the reference players' first."""
+    """Yields a task's cells, the reference players' first if they are compared with."""
     players = [name for name in REFERENCES if name != "expert" or task.task.has_expert]
-    if not experiment.teacher_forced:
+    if compared:
         for name in players:
             yield reference_cell(task, name, asked=name in agents)
     for name, agent in agents.items():
@@ -165,14 +242,14 @@ def _cells(
             skipped.append(f"expert does not play {task.task.name}: it has no expert")
             continue
         if agent.capabilities.blind:
-            if name not in REFERENCES or experiment.teacher_forced:
+            if name not in REFERENCES or not compared:
                 yield blind_cell(experiment, task, name, agent)
             continue
         for format in task.formats:
             if missing := _unseen(task.task, format, agent):
                 skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
                 continue
-            for cell in swept_cells(experiment, template, task, format, name, agent, chosen):
+            for cell in swept_cells(experiment, template, task, format, name, agent, ways[format]):
                 budget, limit = cell.record.context_tokens, agent.capabilities.context_tokens
                 if budget is None or limit is None or budget <= limit:
                     yield cell
@@ -186,8 +263,17 @@ _EVERY_MODEL = ("temperature", "max_output_tokens")
 """Options that are settings of each model that has them."""
 
 
-def _agents(experiment: Experiment, own: Mapping[str, Agent]) -> dict[str, Agent]:
-    """Makes the agents, as they are set."""
+def make_agents(experiment: Experiment, own: Mapping[str, Agent]) -> dict[str, Agent]:
+    """Makes the agents of an experiment, as they are set.
+
+    Args:
+        experiment: The experiment.
+        own: Agents by name, beside the registered ones.
+
+    Raises:
+        UsageError: There is no such agent, or it cannot be set so.
+        ContractError: One of one's own is no agent.
+    """
     if taken := set(own) & set(agent_registry.names()):
         raise ContractError(f"there is an agent named {min(taken)!r} already")
     for name, agent in own.items():
@@ -233,7 +319,14 @@ def _check_agent(name: str, agent: object) -> None:
 
 
 def _tasks(
-    experiment: Experiment, agents: Mapping[str, Agent], skipped: list[str], *, shows: bool
+    experiment: Experiment,
+    agents: Mapping[str, Agent],
+    ways: Ways,
+    openings: OpeningRange,
+    skipped: list[str],
+    tell: Telling,
+    *,
+    shows: bool,
 ) -> dict[str, TaskPlan]:
     wanted = dict.fromkeys(
         n for name in experiment.task for n in (members() if name == "all" else (name,))
@@ -266,9 +359,13 @@ def _tasks(
                 f"{name} has none of the formats {', '.join(experiment.format)}; "
                 f"it has {', '.join(task.formats)}"
             )
-        pool = load_pool_for(task, folders.get(name)) if shows else None
-        references = {} if experiment.teacher_forced else load_references(task)
-        plans[name] = with_openings(experiment, TaskPlan(task, formats, pool, references))
+        whole = pool = load_pool_for(task, folders.get(name)) if shows else None
+        if pool is not None and experiment.window is not None:
+            pool = windowed(task, pool, experiment.window)
+        compared = openings == EVALUATION and not experiment.teacher_forced
+        references = load_references(task) if compared else {}
+        plan = with_openings(experiment, TaskPlan(task, formats, pool, references), openings)
+        plans[name] = with_extensions(experiment, plan, whole, ways.selectors, openings, tell)
     return plans
 
 

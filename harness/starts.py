@@ -6,9 +6,21 @@ from typing import NamedTuple
 
 from icil.harness.cells import Cell, TaskPlan
 from icil.harness.experiment import Experiment
-from icil.tasks import Demonstration, Opening, OpeningsError, PoolError
+from icil.tasks import Demonstration, Opening, OpeningsError, PoolError, Split
 from icil.tasks.openings import take
 from icil.tasks.seeding import generator
+
+
+class OpeningRange(NamedTuple):
+    """Which openings a run plays."""
+
+    split: Split = "evaluation"
+    first: int = 0
+    """The index of the first."""
+
+
+EVALUATION = OpeningRange()
+"""Those of all runs whose scores count."""
 
 
 class Start(NamedTuple):
@@ -64,7 +76,9 @@ def _forced(experiment: Experiment, plan: TaskPlan) -> Iterator[Start]:
         yield Start(index, again.opening, frozenset({again.id}), forced=again)
 
 
-def with_openings(experiment: Experiment, plan: TaskPlan) -> TaskPlan:
+def with_openings(
+    experiment: Experiment, plan: TaskPlan, played: OpeningRange = EVALUATION
+) -> TaskPlan:
     """Returns a task with the openings that are played, and what must not be shown for each.
 
     Raises:
@@ -80,7 +94,7 @@ def with_openings(experiment: Experiment, plan: TaskPlan) -> TaskPlan:
             )
         openings: list[Opening] = []
     else:
-        openings = _openings(plan, experiment.episodes)
+        openings = _openings(plan, experiment.episodes, played)
     hidden = [frozenset[str]()] * len(openings)
     if pool is not None and (most or experiment.context_tokens):
         with closing(task.make_env()) as env:
@@ -101,14 +115,14 @@ def _check_supply(task: str, most: int, total: int, lost: int) -> None:
         )
 
 
-def _openings(plan: TaskPlan, episodes: int) -> list[Opening]:
-    source = plan.task.openings("evaluation")
+def _openings(plan: TaskPlan, episodes: int, played: OpeningRange) -> list[Opening]:
+    source = plan.task.openings(played.split)
     try:
-        return list(take(source, episodes))
+        return list(take(source, episodes, played.first))
     except OpeningsError as error:
         if source.distinct is None:
             raise
         raise OpeningsError(
             f"{episodes} episodes of {plan.task.name} were asked for; it has {source.distinct} "
-            "evaluation openings"
+            f"{played.split} openings"
         ) from error

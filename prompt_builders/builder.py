@@ -1,12 +1,12 @@
 """The prompt builder: from selected demonstrations to the prompt of every step.
 
 One builder serves one task in one format. It renders and encodes each demonstration of the
-pool at most once, or finds it in the cache; a prefix is a list of those parts.
+pool at most once, or finds it in the cache; a prefix is a list of those parts. An altered
+demonstration is the one that was played, with other actions between what is seen.
 """
 
-import operator
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -26,10 +26,18 @@ from icil.prompt_builders.selectors.selector import Selection
 from icil.prompt_builders.template import Template
 from icil.tasks import ContractError, Demonstration, LegalActions, Observation, Task, render
 from icil.tasks.actions import describe_actions
+from icil.tasks.demonstrations import Altered, Source, source_of
 
 _EMPTY = TextPart("")
 _KEPT = 256
 """How many of the last prefixes are kept: other agents are shown the same demonstrations."""
+_KEPT_ALTERED = 8
+"""How many of altered demonstrations, whose texts are in no other prefix and so take more memory;
+sets of episodes that share one follow each other."""
+
+_Steps = tuple[tuple[tuple[Part, ...], str], ...]
+"""What a demonstration shows at each step, as it stands in a prompt, and what was done."""
+_Prefixes = OrderedDict[tuple[str, ...], tuple[tuple[Demonstration, ...], Prefix]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +67,13 @@ class PromptBuilder:
         default_factory=dict, repr=False
     )
     _frames: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False)
-    _prefixes: "OrderedDict[tuple[str, ...], tuple[tuple[Demonstration, ...], Prefix]]" = field(
-        default_factory=OrderedDict, repr=False
+    _steps: dict[tuple[str, str], tuple[Demonstration, _Steps]] = field(
+        default_factory=dict, repr=False
     )
+    """Of demonstrations with pictures, or that are shown altered, by task and id."""
+    _prefixes: _Prefixes = field(default_factory=OrderedDict, repr=False)
+    _altered: _Prefixes = field(default_factory=OrderedDict, repr=False)
+    """Prefixes with altered demonstrations."""
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def prefix(self, selection: Selection) -> Prefix:
@@ -74,14 +86,16 @@ class PromptBuilder:
             PoolError: A demonstration does not replay.
         """
         chosen = selection.demonstrations
-        known = self._prefixes.get(selection.ids)
-        if known is not None and all(map(operator.is_, known[0], chosen)):
+        altered = any(isinstance(one, Altered) for one in chosen)
+        kept, most = (self._altered, _KEPT_ALTERED) if altered else (self._prefixes, _KEPT)
+        known = kept.get(selection.ids)
+        if known is not None and known[0] == chosen:
             return known[1]
         prefix = self._make(selection)
         with self._lock:
-            self._prefixes[selection.ids] = (chosen, prefix)
-            if len(self._prefixes) > _KEPT:
-                self._prefixes.popitem(last=False)
+            kept[selection.ids] = (chosen, prefix)
+            if len(kept) > most:
+                kept.popitem(last=False)
         return prefix
 
     def _make(self, selection: Selection) -> Prefix:
@@ -127,27 +141,43 @@ class PromptBuilder:
         return (before, *self._body(demonstration), after)
 
     def _body(self, demonstration: Demonstration) -> tuple[Part, ...]:
+        source = source_of(self.task.plain, demonstration, self.format)
         # An id is unique in one pool only, and a selector may bring demonstrations of its own.
         known = self._bodies.get(demonstration.id)
         if known is not None and known[0] is demonstration:
             return known[1]
         with self._lock:
+            if source.actions is not None:  # there are too many ways to alter one to keep all
+                seen = (seen for seen, _ in self._played(source))
+                return self._merged(zip(seen, source.actions, strict=True))
             known = self._bodies.get(demonstration.id)
             if known is None or known[0] is not demonstration:
-                parts: list[Part] = []
-                for seen, action in self._shown(demonstration):
-                    parts.extend(seen)
-                    parts.append(self.action(action))
-                known = self._bodies[demonstration.id] = (demonstration, merge_text(parts))
+                body = self._merged(self._played(source))
+                known = self._bodies[demonstration.id] = (demonstration, body)
             return known[1]
 
-    def _shown(self, demonstration: Demonstration) -> Iterator[tuple[tuple[Part, ...], str]]:
-        """Yields what a demonstration shows at each step, as it stands in a prompt, and does."""
-        if keeps_pictures(self.task, self.format):
-            for png, action in render_pngs(self.task, demonstration, self.format):
+    def _merged(self, steps: Iterable[tuple[tuple[Part, ...], str]]) -> tuple[Part, ...]:
+        return merge_text(part for seen, action in steps for part in (*seen, self.action(action)))
+
+    def _played(self, source: Source) -> _Steps:
+        """Returns what a demonstration shows as it was played."""
+        key = (source.task.name, source.demonstration.id)
+        known = self._steps.get(key)
+        if known is not None and known[0] is source.demonstration:
+            return known[1]
+        steps = tuple(self._shown(source))
+        # Pictures are the same objects in every body, and so take no more memory.
+        if self.format in self.task.image_formats or source.actions is not None:
+            self._steps[key] = (source.demonstration, steps)
+        return steps
+
+    def _shown(self, source: Source) -> Iterator[tuple[tuple[Part, ...], str]]:
+        task, demonstration, format, _ = source
+        if keeps_pictures(task, format):
+            for png, action in render_pngs(task, demonstration, format):
                 yield self._image(read_image(png)), action
         else:
-            for observation, action in render(self.task, demonstration, self.format):
+            for observation, action in render(task, demonstration, format):
                 yield self.observation(observation), action
 
 

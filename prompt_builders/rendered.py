@@ -7,6 +7,7 @@ other tasks' pictures depend on is not known here. An entry's name holds all tha
 the task with its version, settings and source, the format, the versions of what draws, a picture
 drawn here and now (drivers and encoders differ between machines), and the content of the
 demonstration, which was found true when it was drawn; one that is not is refused each time.
+An entry is of a whole episode as it was played: windows and altered demonstrations are made of it.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from pydantic import TypeAdapter
 from icil.prompt_builders.cache import open_cache
 from icil.prompt_builders.png import encode_png
 from icil.tasks import Demonstration, Observation, Shown, Task, render
+from icil.tasks.demonstrations import Window, source_of
 
 Pixels = NDArray[np.uint8]
 """Shape (height, width, 3), RGB."""
@@ -88,9 +90,28 @@ def render_as(
     Raises:
         PoolError: The demonstration does not replay.
     """
+    source = source_of(task, demonstration, format)
+    frames = _played(source.task, source.demonstration, source.format, kind, make)
+    if source.actions is None:
+        return frames
+    pairs = zip(frames, source.actions, strict=True)
+    return tuple(Frame(frame.content, action) for frame, action in pairs)
+
+
+def _played(
+    task: Task[Any],
+    demonstration: Demonstration,
+    format: str,
+    kind: str,
+    make: Callable[[Pixels], bytes],
+) -> tuple[Frame, ...]:
+    """Returns the frames of a demonstration as it was played; otherwise as `render_as`."""
     cache = open_cache()
     if cache is None:
         return _frames(render(task, demonstration, format), make)
+    if isinstance(demonstration, Window):
+        first, count = demonstration.first, len(demonstration.steps)
+        return _played(task, demonstration.whole, format, kind, make)[first : first + count]
     name = _name(task, demonstration, format, kind)
     entry = cache.read(name)
     if entry is not None:

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _WIDTH, _HEIGHT = 4.2, 3.1
 """Of a panel, in inches."""
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+_LEGEND_LINE = 0.22
+"""The height of a line of the legend, in inches."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Told apart by the colour-blind (Okabe and Ito 2008)."""
 _MARKERS = "osD^vPX"
-_EXPERT, _RANDOM = "#3a7d34", "#8a8a8a"
+EXPERT, RANDOM = "#3a7d34", "#8a8a8a"
 _LEVELS = ("expert", "random")
 """The players that are drawn as level lines."""
 
@@ -35,7 +37,7 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
         panels.setdefault((row.task, row.format), []).append(row)
     styles = {
         # Each time round the markers move on by one, so that 49 series differ.
-        series: (_COLORS[i % len(_COLORS)], _MARKERS[(i + i // len(_COLORS)) % len(_MARKERS)])
+        series: (COLORS[i % len(COLORS)], _MARKERS[(i + i // len(COLORS)) % len(_MARKERS)])
         for i, series in enumerate(_all_series(leaderboard.rows))
     }
     columns = min(_COLUMNS, max(1, len(panels)))
@@ -49,19 +51,7 @@ def draw_scores(leaderboard: Leaderboard) -> "Figure":
             forced = leaderboard.experiment.get("teacher_forced")
             axes.set_ylabel("share of actions reproduced" if forced else "mean return")
         axes.set_xlabel("demonstrations")
-    handles = {
-        label: handle
-        for axes in figure.axes
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    if handles:
-        figure.legend(
-            list(handles.values()),
-            list(handles),
-            loc="outside lower center",
-            ncols=_legend_columns(list(handles), figure.get_figwidth()),
-            frameon=False,
-        )
+    add_legend(figure)
     return figure
 
 
@@ -72,6 +62,35 @@ def save_scores(leaderboard: Leaderboard, path: Path) -> None:
         OSError: It cannot be written.
     """
     draw_scores(leaderboard).savefig(path, dpi=150, metadata={"Software": None})
+
+
+def add_legend(figure: "Figure") -> None:
+    """Puts one legend below all the panels of a figure."""
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        beside = _legend_columns(list(handles), figure.get_figwidth())
+        figure.set_figheight(
+            figure.get_figheight() + _LEGEND_LINE * (-(-len(handles) // beside) - 1)
+        )
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=beside,
+            frameon=False,
+        )
+
+
+def tidy(axes: "Axes") -> None:
+    """Gives a panel level grid lines behind what is drawn, and no frame above and to the right."""
+    axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
 
 
 class _Series(NamedTuple):
@@ -106,8 +125,8 @@ def _panel(axes: "Axes", rows: Sequence[Row], styles: Mapping[_Series, tuple[str
     scored = [(row, row.score_mean) for row in rows if row.score_mean is not None]
     swept = {row.demonstrations for row, _ in scored if row.agent not in _LEVELS}
     numbers = sorted(swept) or [0]
-    _level(axes, [row.expert_mean for row, _ in scored], "expert", _EXPERT, "--")
-    _level(axes, [row.random_mean for row, _ in scored], "random", _RANDOM, ":")
+    _level(axes, [row.expert_mean for row, _ in scored], "expert", EXPERT, "--")
+    _level(axes, [row.random_mean for row, _ in scored], "random", RANDOM, ":")
     for series, (color, marker) in styles.items():
         mine = sorted(
             ((row, mean) for row, mean in scored if series.shows(row)),
@@ -126,10 +145,7 @@ def _panel(axes: "Axes", rows: Sequence[Row], styles: Mapping[_Series, tuple[str
             axes.vlines(x, low, high, color=color, alpha=0.5, linewidth=3)
         axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_xticks([_position(n) for n in numbers], [str(n) for n in numbers])
-    axes.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:

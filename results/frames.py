@@ -46,6 +46,15 @@ ORDER BY e.cell, s.latency_s
 """
 
 
+_IMITATION = """
+SELECT e.cell, e.id AS episode, i.expert, i.departs, s.step, s.agrees, s.copies
+FROM imitation i
+JOIN episodes e ON e.id = i.episode
+JOIN steps s ON s.episode = e.id AND s.attempt = e.attempt
+ORDER BY e.cell, e.opening, s.step
+"""
+
+
 def open_run(folder: Path) -> RunStore:
     """Opens a run folder for reading.
 
@@ -72,13 +81,26 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
 
     Columns: those that name the cell (`cell`, `cell_hash`, `task`, `format`, `agent`,
     `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
-    `score` (NaN unless done), `message`, `left_out`, `shown` (demonstrations), `steps`, the counts of steps `invalid`,
-    `illegal` and `empty`, of steps that `agreed` with the expert among those where
-    `agreement_known`; and over all attempts `input_tokens`, `cached_input_tokens`,
+    `score` (NaN unless done), `message`, `left_out`, `shown` (demonstrations), `steps`, the
+    counts of steps `invalid`, `illegal` and `empty`, of steps that `agreed` with the expert among
+    those where `agreement_known`; and over all attempts `input_tokens`, `cached_input_tokens`,
     `output_tokens`, `cost_usd` of the steps with a known price, and `unpriced`, the count of
     the others.
     """
     return _frame(store, _EPISODES)
+
+
+def imitation_frame(store: RunStore) -> "pd.DataFrame":
+    """Returns a row for each step of the episodes of which it was measured how they imitate.
+
+    Columns: `cell`, `episode`, `expert` (1 where it was asked), `departs` (the first step whose
+    action is not the expert's, NaN if there is none), `step`, and 1 or 0, NaN where not known,
+    for whether the agent's choice `agrees` with the expert's and `copies` the nearest
+    demonstrated state's.
+    """
+    found = _frame(store, _IMITATION)
+    measured = ("departs", "agrees", "copies")
+    return found.astype(dict.fromkeys(measured, "float64"))
 
 
 def latencies_frame(store: RunStore) -> "pd.DataFrame":

@@ -5,8 +5,6 @@ beside the others in each of the task's formats. A cell with an overlong episode
 score: a mean over the episodes that happened to fit would flatter it.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from icil.results.frames import cells_frame, episodes_frame, latencies_frame
 from icil.results.scores import Estimate, mean_score, normalized_score
 from icil.results.store import RunStore
+from icil.results.tables import to_csv, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,12 +80,7 @@ class Leaderboard:
 
     def to_csv(self) -> str:
         """Returns the rows as CSV, numbers with up to six significant digits."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in self.rows:
-            writer.writerow([_field(getattr(row, name)) for name in COLUMNS])
-        return text.getvalue()
+        return to_csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in self.rows))
 
     def write(self, path: Path) -> None:
         """Writes the CSV file, whole or not at all.
@@ -94,9 +88,7 @@ class Leaderboard:
         Raises:
             OSError: It cannot be written.
         """
-        making = path.with_name(path.name + ".new")
-        making.write_text(self.to_csv(), encoding="utf-8")
-        making.replace(path)
+        write_whole(path, self.to_csv().encode())
 
 
 def make_leaderboard(store: RunStore) -> Leaderboard:
@@ -111,7 +103,7 @@ def make_leaderboard(store: RunStore) -> Leaderboard:
     for task, of_task in cells.groupby("task"):
         blind = of_task[of_task["format"] == ""]
         players = {
-            str(agent): _scores(by_cell.get(cell, episodes[:0]))
+            str(agent): scores_by_opening(by_cell.get(cell, episodes[:0]))
             for agent, cell in zip(blind["agent"], blind["cell"], strict=True)
             if agent in ("random", "expert")
         }
@@ -126,7 +118,7 @@ def make_leaderboard(store: RunStore) -> Leaderboard:
     return Leaderboard(rows=tuple(_ranked(found)), experiment=meta["experiment"])
 
 
-def _scores(episodes: "pd.DataFrame") -> dict[int, float]:
+def scores_by_opening(episodes: "pd.DataFrame") -> dict[int, float]:
     """Returns the openings of the episodes that are done, with their scores."""
     done = episodes[episodes["status"] == "done"]
     return dict(zip(done["opening"].tolist(), done["score"].tolist(), strict=True))
@@ -140,7 +132,7 @@ def _row(
     experiment_hash: str,
 ) -> Row:
     done = episodes[episodes["status"] == "done"]
-    by_opening = _scores(episodes)
+    by_opening = scores_by_opening(episodes)
     scores = np.array(list(by_opening.values()))
     overlong = bool((episodes["status"] == "overlong").any())
     score: Estimate | None = None
@@ -156,15 +148,14 @@ def _row(
         normalized = normalized_score(scores, reference["random"], reference["expert"])
     steps = int(done["steps"].sum())
     known = int(done["agreement_known"].sum())
-    context = cell["context_tokens"]
     return Row(
         rank=None,
         task=str(cell["task"]),
         format=str(cell["format"]),
         agent=str(cell["agent"]),
         selector=str(cell["selector"]),
-        demonstrations=_demonstrations(cell, episodes),
-        context_tokens=None if context is None or context != context else int(context),
+        demonstrations=count_demonstrations(cell, episodes),
+        context_tokens=budget(cell),
         episodes=len(done),
         errors=int((episodes["status"] == "error").sum()),
         score_mean=score.mean if score else None,
@@ -190,10 +181,15 @@ def _row(
     )
 
 
-def _demonstrations(cell: "pd.Series[Any]", episodes: "pd.DataFrame") -> int:
+def budget(cell: "pd.Series[Any]") -> int | None:
+    """Returns how many tokens the demonstrations of a cell fill; None where they are counted."""
+    found = cell["context_tokens"]
+    return None if found is None or found != found else int(found)
+
+
+def count_demonstrations(cell: "pd.Series[Any]", episodes: "pd.DataFrame") -> int:
     """Returns how many are shown; where a budget is filled, how many on average."""
-    budget = cell["context_tokens"]
-    if budget is None or budget != budget or not len(episodes):
+    if budget(cell) is None or not len(episodes):
         return int(cell["demonstrations"])
     return round(float(episodes["shown"].mean()))
 
@@ -219,11 +215,3 @@ def _ranked(rows: Iterable[Row]) -> Iterator[Row]:
         if last is None or row.score_mean != last:
             rank, last = position, row.score_mean
         yield replace(row, rank=rank)
-
-
-def _field(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)

@@ -105,3 +105,18 @@ class EpisodeRecord:
     prefix: bytes | None = None
     """The hash of what its prompts begin with; None until one was answered."""
     steps: tuple[StepRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imitation:
+    """How a finished episode imitates. What is None is not known."""
+
+    agrees: tuple[bool | None, ...]
+    """For each step, whether the agent's choice is the expert's in that state."""
+    copies: tuple[bool | None, ...]
+    """For each step, whether the agent's choice is that of the nearest demonstrated state."""
+    expert: bool
+    """Whether the expert was asked."""
+    departs: int | None = None
+    """The first step whose action the expert would not have taken; None if there is none, or the
+    expert was not asked."""

@@ -48,8 +48,10 @@ CREATE TABLE steps (
     status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'invalid', 'illegal')),
     otherwise TEXT,                  -- the status if read leniently (or strictly); NULL: the same
     reason TEXT,
-    action TEXT NOT NULL,            -- what was played; not the reply's where status is not ok
+    action TEXT NOT NULL,            -- what was played, in the wording that the model sees; not
+                                     -- the reply's where status is not ok
     agrees INTEGER,                  -- whether the reply is the expert's action; NULL: not known
+    copies INTEGER,                  -- whether it is that of the nearest demonstrated state
     reward REAL,                     -- NULL until the world is known to have answered
     outcome TEXT,                    -- JSON
     input_tokens INTEGER NOT NULL,
@@ -67,6 +69,13 @@ CREATE TABLE steps (
     dropped TEXT,                    -- JSON: parameters that the model does not take
     PRIMARY KEY (episode, attempt, step)
 ) WITHOUT ROWID;
+
+-- How finished episodes imitate, measured after the run; `steps` has it step by step.
+CREATE TABLE imitation (
+    episode INTEGER PRIMARY KEY REFERENCES episodes (id),
+    expert INTEGER NOT NULL,         -- whether the expert was asked
+    departs INTEGER                  -- the first step whose action is not the expert's, if any
+);
 
 CREATE TABLE prefixes (
     hash BLOB PRIMARY KEY,

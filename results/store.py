@@ -19,8 +19,19 @@ from icil.results.records import (
     CellRecord,
     EpisodeRecord,
     EpisodeStatus,
+    Imitation,
     Played,
     StepRecord,
+)
+from icil.results.rows import (
+    INSERT_CELL,
+    INSERT_PART,
+    INSERT_STEP,
+    cell_row,
+    read_steps,
+    reasons_row,
+    step_row,
+    to_json,
 )
 from icil.tasks.errors import RunFolderError, StoreError
 
@@ -85,9 +96,9 @@ class RunStore:
                 db.executescript(files("icil.results").joinpath("schema.sql").read_text("utf-8"))
                 rows = {"layout": LAYOUT, **meta}
                 db.executemany(
-                    "INSERT INTO meta VALUES (?, ?)", [(k, _json(v)) for k, v in rows.items()]
+                    "INSERT INTO meta VALUES (?, ?)", [(k, to_json(v)) for k, v in rows.items()]
                 )
-                db.executemany(_INSERT_CELL, [_cell_row(cell) for cell in cells])
+                db.executemany(INSERT_CELL, [cell_row(cell) for cell in cells])
             making.rename(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot make {path}: {error}") from error
@@ -186,7 +197,7 @@ class RunStore:
                 (cell, opening),
             ).fetchone()
             if found is None:
-                row = (cell, opening, _json(list(demonstrations)), _reasons(reasons), left_out)
+                row = (cell, opening, to_json(list(demonstrations)), reasons_row(reasons), left_out)
                 number = db.execute(
                     "INSERT INTO episodes (cell, opening, status, demonstrations, reasons, "
                     "left_out, attempt) VALUES (?, ?, 'running', ?, ?, ?, 0)",
@@ -195,7 +206,7 @@ class RunStore:
                 assert number is not None
                 return EpisodeRecord(id=number, status="running")
             number, status, attempt, shown, prefix = found
-            if shown != _json(list(demonstrations)):
+            if shown != to_json(list(demonstrations)):
                 raise StoreError(
                     f"{self.path}: the episode of opening {opening} was begun with other "
                     "demonstrations than are chosen now; play it in a new folder"
@@ -205,7 +216,7 @@ class RunStore:
                 "UPDATE episodes SET status = 'running', message = NULL, attempt = ? WHERE id = ?",
                 (attempt, number),
             )
-            steps = tuple(_steps(db, number, attempt))
+            steps = tuple(read_steps(db, number, attempt))
         return EpisodeRecord(id=number, status=status, attempt=attempt, prefix=prefix, steps=steps)
 
     def set_prefix(
@@ -228,7 +239,7 @@ class RunStore:
             if db.execute("INSERT OR IGNORE INTO prefixes VALUES (?, ?)", row).rowcount:
                 # Prefixes share most of their parts: those of the pool's demonstrations.
                 fresh = [part for part in parts() if part[0] not in self._written]
-                db.executemany(_INSERT_PART, fresh)
+                db.executemany(INSERT_PART, fresh)
                 self._written.update(part[0] for part in fresh)
             db.execute(
                 "UPDATE episodes SET prefix = ? WHERE id = ? AND (prefix IS NULL OR NOT EXISTS "
@@ -253,39 +264,11 @@ class RunStore:
             parts: The parts that are new in this step's prompt, the question's included.
             previous: What the world answered to the step before.
         """
-        usage = answer.usage
-        row = (
-            episode.id,
-            episode.attempt,
-            step,
-            b"".join(answer.shown),
-            b"".join(answer.question),
-            answer.prompt,
-            answer.reply,
-            answer.status,
-            answer.otherwise,
-            answer.reason,
-            answer.action,
-            answer.agrees,
-            usage.input_tokens,
-            usage.cached_input_tokens,
-            usage.cache_write_tokens,
-            usage.output_tokens,
-            usage.reasoning_tokens,
-            usage.images,
-            usage.cost_usd,
-            usage.latency_s,
-            answer.model,
-            answer.finish,
-            answer.detail,
-            None if answer.parameters is None else _json(answer.parameters),
-            _json(answer.dropped) if answer.dropped else None,
-        )
         with self._transaction() as db:
-            db.executemany(_INSERT_PART, parts)
+            db.executemany(INSERT_PART, parts)
             if previous is not None:
                 _set_played(db, episode, step - 1, previous)
-            db.execute(_INSERT_STEP, row)
+            db.execute(INSERT_STEP, step_row(episode, step, answer))
 
     def end_episode(
         self,
@@ -311,6 +294,36 @@ class RunStore:
             db.execute(
                 "UPDATE episodes SET status = ?, score = ?, message = ? WHERE id = ?",
                 (status, score, message, episode.id),
+            )
+
+    def steps(self, episode: int) -> tuple[StepRecord, ...]:
+        """Returns the steps of an episode that count, in their order."""
+        with self._guard():
+            row = self._db.execute("SELECT attempt FROM episodes WHERE id = ?", (episode,))
+            return tuple(read_steps(self._db, episode, *row.fetchone()))
+
+    def set_imitation(self, episode: int, found: Imitation) -> None:
+        """Writes how a finished episode imitates, in place of what was found before.
+
+        Args:
+            episode: The episode's number.
+            found: What was found, for each of the episode's steps. Where a step's agreement is
+                None, what is stored of it (by a teacher-forced run) stays.
+        """
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO imitation VALUES (?, ?, ?)",
+                (episode, found.expert, found.departs),
+            )
+            db.executemany(
+                "UPDATE steps SET agrees = COALESCE(?, agrees), copies = ? WHERE episode = ? AND "
+                "attempt = (SELECT attempt FROM episodes WHERE id = episode) AND step = ?",
+                [
+                    (agrees, copies, episode, step)
+                    for step, (agrees, copies) in enumerate(
+                        zip(found.agrees, found.copies, strict=True)
+                    )
+                ],
             )
 
     def part(self, hash: bytes) -> tuple[str, bytes]:
@@ -366,7 +379,7 @@ class RunStore:
             found = self._db.execute("SELECT value FROM meta WHERE key = 'layout'").fetchone()
         if found is None:
             raise StoreError(f"{self.path} is not the store of a run; it was left as it is")
-        if found[0] != _json(LAYOUT):
+        if found[0] != to_json(LAYOUT):
             raise StoreError(
                 f"{self.path} has layout {found[0]}; this version of icil reads layout {LAYOUT}"
             )
@@ -414,19 +427,6 @@ class RunStore:
             raise StoreError(_explain(self.path, error)) from error
 
 
-_INSERT_CELL = (
-    "INSERT INTO cells (hash, task, format, agent, selector, demonstrations, context_tokens, "
-    "options, asked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
-_INSERT_STEP = (
-    "INSERT INTO steps (episode, attempt, step, shown, question, prompt, reply, status, "
-    "otherwise, reason, action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, "
-    "output_tokens, reasoning_tokens, images, cost_usd, latency_s, model, finish, detail, "
-    f"parameters, dropped) VALUES ({', '.join('?' * 25)})"
-)
-
-
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"no run store at {path}")
@@ -455,45 +455,8 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
 
 
 def _set_played(db: sqlite3.Connection, episode: EpisodeRecord, step: int, played: Played) -> None:
-    outcome = None if played.outcome is None else _json(played.outcome)
+    outcome = None if played.outcome is None else to_json(played.outcome)
     db.execute(
         "UPDATE steps SET reward = ?, outcome = ? WHERE episode = ? AND attempt = ? AND step = ?",
         (played.reward, outcome, episode.id, episode.attempt, step),
     )
-
-
-def _steps(db: sqlite3.Connection, episode: int, attempt: int) -> Iterator[StepRecord]:
-    rows = db.execute(
-        "SELECT step, prompt, reply, action, reward, outcome FROM steps "
-        "WHERE episode = ? AND attempt = ? ORDER BY step",
-        (episode, attempt),
-    )
-    for step, prompt, reply, action, reward, outcome in rows:
-        played = None
-        if reward is not None:
-            played = Played(reward=reward, outcome=json.loads(outcome) if outcome else None)
-        yield StepRecord(step=step, prompt=prompt, reply=reply, action=action, played=played)
-
-
-def _reasons(reasons: Iterable[str]) -> str:
-    """Returns reasons as JSON: one text where all are the same, else a list."""
-    each = list(reasons)
-    return _json(each[0] if len(set(each)) == 1 else each)
-
-
-def _cell_row(cell: CellRecord) -> tuple[Any, ...]:
-    return (
-        cell.hash,
-        cell.task,
-        cell.format,
-        cell.agent,
-        cell.selector,
-        cell.demonstrations,
-        cell.context_tokens,
-        _json(cell.options),
-        int(cell.asked),
-    )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -7,12 +7,8 @@ that is not deterministic, excepted).
 """
 
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -24,8 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from icil.tasks.demonstrations import Demonstration, demonstrate
 from icil.tasks.errors import PoolError
 from icil.tasks.openings import Opening, Split, take
-from icil.tasks.players import Player, make_player
+from icil.tasks.players import make_player
 from icil.tasks.pools import Pool, make_pool, save_pool
+from icil.tasks.processes import in_processes
 from icil.tasks.task import Task
 from icil.tasks.tasks import make
 
@@ -62,7 +59,8 @@ def build_pool_in(
     *,
     settings: Mapping[str, Any] | None = None,
     split: Split = "demonstration",
-    player: Player = "expert",
+    player: str = "expert",
+    first: int = 0,
     played: int | None = None,
     workers: int = 1,
     progress: Callable[[], None] = lambda: None,
@@ -75,7 +73,8 @@ def build_pool_in(
         episodes: How many demonstrations it has.
         settings: The task's settings.
         split: Which openings are played; a pool of evaluation openings is never shown to a model.
-        player: Who plays them.
+        player: Who plays them; see `make_player`.
+        first: The index of the first opening that is played.
         played: How many openings are played; see `build_pool`.
         workers: How many processes play.
         progress: Called after each episode, those of earlier builds included.
@@ -85,24 +84,14 @@ def build_pool_in(
             there are remains of another build; a worker process died.
     """
     _check_new(folder)
-    given = dict(settings or {})
-    task = make(name, given)
-    head = _head(task, split, player)
-    openings = list(take(task.openings(split), played or episodes))
+    job = _Job(name, dict(settings or {}), split, player)
+    task = make(job.task, job.settings)
+    head = _head(task, job)
+    openings = list(take(task.openings(split), played or episodes, first))
     journal = folder.with_name(folder.name + ".part")
     with _reserved(folder, journal):
-        with _writing(journal):
-            found = _resume(journal, head)
-        for _ in found:
-            progress()
-        missing = [opening for opening in openings if _id(opening) not in found]
-        with closing(_play(_Job(name, given, split, player), task, missing, workers)) as playing:
-            for demonstration in playing:
-                found[demonstration.id] = demonstration
-                with _writing(journal), journal.open("ab") as file:
-                    file.write(_LINE.dump_json(demonstration) + b"\n")
-                progress()
-        everything = [found[_id(opening)] for opening in openings]
+        _check_new(folder)
+        everything = _play_into(journal, head, job, task, openings, workers, progress)
         pool = _pool_of_best(task, everything, episodes, split, player)
         save_pool(pool, folder)
         with _writing(journal):
@@ -110,23 +99,86 @@ def build_pool_in(
     return pool
 
 
-@contextmanager
-def _reserved(folder: Path, journal: Path) -> Iterator[None]:
-    """Keeps other builds from the same folder.
+def play_openings(
+    journal: Path,
+    name: str,
+    episodes: int,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    player: str,
+    first: int,
+    workers: int = 1,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[Demonstration, ...]:
+    """Lets a player play demonstration openings, in several processes, into a file that stays.
+
+    What is in the file is not played again, neither after an interruption nor for more episodes.
+
+    Args:
+        journal: The file, which need not exist.
+        name: The task's name.
+        episodes: How many openings are played.
+        settings: The task's settings.
+        player: Who plays; see `make_player`.
+        first: The index of the first opening.
+        workers: How many processes play.
+        progress: Called after each episode, those in the file included.
+
+    Returns:
+        An episode for each opening, in their order.
 
     Raises:
-        PoolError: There is one at it, or was one meanwhile.
+        PoolError: The file cannot be written, is of another player or task, is damaged, or
+            another process writes it; a worker process died.
+    """
+    job = _Job(name, dict(settings or {}), "demonstration", player)
+    task = make(job.task, job.settings)
+    head = _head(task, job)
+    openings = list(take(task.openings(job.split), episodes, first))
+    with _reserved(journal, journal):
+        return tuple(_play_into(journal, head, job, task, openings, workers, progress))
+
+
+def _play_into(
+    journal: Path,
+    head: str,
+    job: "_Job",
+    task: Task[Any],
+    openings: Sequence[Opening],
+    workers: int,
+    progress: Callable[[], None],
+) -> list[Demonstration]:
+    """Plays what a journal does not hold yet, and returns an episode for each opening."""
+    with _writing(journal):
+        found = _resume(journal, head)
+    missing = [opening for opening in openings if _id(opening) not in found]
+    for _ in range(len(openings) - len(missing)):
+        progress()
+    with closing(_play(job, task, missing, workers)) as playing:
+        for demonstration in playing:
+            found[demonstration.id] = demonstration
+            with _writing(journal), journal.open("ab") as file:
+                file.write(_LINE.dump_json(demonstration) + b"\n")
+            progress()
+    return [found[_id(opening)] for opening in openings]
+
+
+@contextmanager
+def _reserved(goal: Path, journal: Path) -> Iterator[None]:
+    """Keeps other builds from the same journal.
+
+    Raises:
+        PoolError: There is one at it.
     """
     path = journal.with_name(journal.name + ".lock")
     lock = FileLock(path, timeout=0)
     with _writing(journal):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        journal.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
         except Timeout as error:
-            raise PoolError(f"{folder} is being built by another process") from error
+            raise PoolError(f"{goal} is being built by another process") from error
     try:
-        _check_new(folder)
         yield
     finally:
         with suppress(OSError):  # not every system removes a file that is open
@@ -153,7 +205,7 @@ class _Job(NamedTuple):
     task: str
     settings: Mapping[str, Any]
     split: Split
-    player: Player
+    player: str
 
 
 def _pool_of_best(
@@ -161,7 +213,7 @@ def _pool_of_best(
     played: Sequence[Demonstration],
     episodes: int,
     split: Split = "demonstration",
-    player: Player = "expert",
+    player: str = "expert",
 ) -> Pool:
     best = sorted(played, key=lambda d: -d.total)[:episodes]
     chosen = sorted(best, key=lambda d: d.opening.index)
@@ -174,48 +226,15 @@ def _play(
     if workers == 1:
         yield from (_demonstrate(task, opening, job.player) for opening in openings)
         return
-    # Engines, emulators and threads of this process must not be copied into the others.
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(job,)
-    ) as pool:
-        try:
-            with _uninterrupted():
-                playing = [pool.submit(_demonstrate_here, opening.index) for opening in openings]
-            for future in as_completed(playing):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise PoolError(
-                f"a worker process died (killed, out of memory, or unable to make {job.task}); "
-                "what was played is kept: the same command goes on"
-            ) from error
-        except BaseException:
-            # What they are playing now may take them minutes.
-            for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()
-            raise
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back from this process for now, and for ever from those that it starts.
-
-    They would each print a traceback; they are stopped by this one.
-    """
-    held: list[int] = []
-    here = threading.current_thread() is threading.main_thread()
-    # What is blocked, started processes inherit; to this one it comes by way of another thread.
-    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if here else None
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    numbers = [opening.index for opening in openings]
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        if here:
-            signal.signal(signal.SIGINT, handler)
-    if held:
-        signal.raise_signal(signal.SIGINT)
+        with closing(in_processes(_demonstrate_here, numbers, workers, _prepare, job)) as playing:
+            yield from playing
+    except BrokenProcessPool as error:
+        raise PoolError(
+            f"a worker process died (killed, out of memory, or unable to make {job.task}); "
+            "what was played is kept: the same command goes on"
+        ) from error
 
 
 _HERE: list[tuple[_Job, Task[Any]]] = []
@@ -223,17 +242,7 @@ _HERE: list[tuple[_Job, Task[Any]]] = []
 
 
 def _prepare(job: _Job) -> None:
-    os.nice(5)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _HERE[:] = [(job, make(job.task, job.settings))]
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _demonstrate_here(index: int) -> Demonstration:
@@ -241,7 +250,7 @@ def _demonstrate_here(index: int) -> Demonstration:
     return _demonstrate(task, task.openings(job.split)[index], job.player)
 
 
-def _demonstrate(task: Task[Any], opening: Opening, player: Player = "expert") -> Demonstration:
+def _demonstrate(task: Task[Any], opening: Opening, player: str = "expert") -> Demonstration:
     return demonstrate(task, opening, _id(opening), player)
 
 
@@ -249,14 +258,14 @@ def _id(opening: Opening) -> str:
     return f"{opening.index:05d}"
 
 
-def _head(task: Task[Any], split: Split, player: Player) -> str:
+def _head(task: Task[Any], job: _Job) -> str:
     """Returns the first line of a journal: what is built."""
-    with closing(make_player(task, player)) as expert:
+    with closing(make_player(task, job.player)) as expert:
         head = {
             "task": task.name,
             "version": task.version,
             "settings": dict(task.settings),
-            "split": split,
+            "split": job.split,
             "expert": expert.name,
             "expert_settings": dict(expert.settings),
         }

@@ -1,7 +1,7 @@
 """Experts: whoever made the demonstrations, able to act in any state of its task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import gymnasium
@@ -16,6 +16,9 @@ class Expert(ABC, Generic[EnvT]):
     name: str
     slow: bool = False
     """Whether `begin` or `act` may take more than a millisecond, and so belong in a thread."""
+    plans: bool = False
+    """Whether it makes plans, which take it up to seconds: on the states of others it is asked only
+    by those who will wait."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -36,3 +39,17 @@ class Expert(ABC, Generic[EnvT]):
             env: The environment; an expert may read all of it.
             rng: The source of this step's choices between equally good actions.
         """
+
+    def equally_good(self, env: EnvT) -> Sequence[str] | None:
+        """Returns every action that it holds to be as good as any in the present state.
+
+        What `act` returns is among them, whatever it draws. They are what an agent's choice is
+        compared with, so that one who goes another way as well does not pass for wrong.
+
+        Args:
+            env: The environment, which it leaves as it is.
+
+        Returns:
+            None where it cannot tell: then what `act` returns is compared with.
+        """
+        return None

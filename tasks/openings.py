@@ -121,6 +121,6 @@ class SeededOpenings:
         return {"seed": number}
 
 
-def take(source: OpeningSource, count: int) -> Iterator[Opening]:
-    """Yields the first `count` openings of a split."""
-    return (source[i] for i in range(count))
+def take(source: OpeningSource, count: int, first: int = 0) -> Iterator[Opening]:
+    """Yields `count` openings of a split, from the first, or from another one, on."""
+    return (source[i] for i in range(first, first + count))

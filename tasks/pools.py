@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from icil.tasks.demonstrations import Demonstration
 from icil.tasks.errors import PoolError
 from icil.tasks.openings import Split
-from icil.tasks.players import Player, make_player
+from icil.tasks.players import make_player
 from icil.tasks.task import Task
 
 _CARD, _TRACES = "card.json", "traces.jsonl.gz"
@@ -47,6 +47,48 @@ class Predictability(BaseModel):
     """The share of their steps in which it was right."""
     commonest: float
     """The share of their steps whose action is the commonest one among those shown."""
+
+
+class Sifted(BaseModel):
+    """What a filter did to synthetic demonstrations."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    filter: str
+    """As it was asked for: `return>=median`."""
+    threshold: float | None = None
+    """What that came to; None where there is nothing to compare."""
+    dropped: int
+    """Of those that the filters before it had kept."""
+
+    def __str__(self) -> str:
+        at = "" if self.threshold is None else f" ({self.threshold:g})"
+        return f"{self.filter}{at}: {self.dropped} dropped"
+
+
+class Synthesis(BaseModel):
+    """How synthetic demonstrations came about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    proposer: str
+    """Who played."""
+    settings: dict[str, Any]
+    """What else decided how it played."""
+    demonstrations: int
+    """How many real ones it was shown."""
+    pool: str
+    """The hash of the pool of the real ones."""
+    generated: int
+    """Episodes that were played."""
+    wrong: int
+    """Those in which a reply was no legal action and was replaced by a random one."""
+    filters: tuple[Sifted, ...]
+    """In the order in which they were applied."""
+    kept: int
+    """Episodes that all filters kept."""
+    added_to: str | None = None
+    """The hash of the pool that they were added to; None for those that are alone."""
 
 
 class PoolCard(BaseModel):
@@ -81,6 +123,8 @@ class PoolCard(BaseModel):
     """Where they were imported from; None for those that this software made."""
     predictability: Predictability | None = None
     """None where it was not measured."""
+    synthesis: Synthesis | None = None
+    """None for a pool without synthetic demonstrations."""
     hash: str
     """SHA-256 of the traces, uncompressed, as 64 hexadecimal digits."""
 
@@ -101,6 +145,8 @@ class Pool:
 
     card: PoolCard
     demonstrations: tuple[Demonstration, ...]
+    part_of: "Pool | None" = field(default=None, repr=False, compare=False)
+    """The whole pool; None where this is it."""
 
     @property
     def hash(self) -> str:
@@ -125,9 +171,8 @@ class Pool:
         """Returns the pool less some demonstrations, in the same order."""
         if not ids:
             return self
-        return replace(
-            self, demonstrations=tuple(d for d in self.demonstrations if d.id not in ids)
-        )
+        kept = tuple(d for d in self.demonstrations if d.id not in ids)
+        return replace(self, demonstrations=kept, part_of=self.part_of or self)
 
 
 def make_pool(
@@ -136,7 +181,7 @@ def make_pool(
     *,
     played: int | None = None,
     split: Split = "demonstration",
-    player: Player = "expert",
+    player: str = "expert",
     origin: Origin | None = None,
 ) -> Pool:
     """Makes a pool, with its card, of demonstrations at hand.
@@ -146,7 +191,7 @@ def make_pool(
         demonstrations: All of the pool.
         played: Of how many they are the best; None if of no others.
         split: Whose openings they are.
-        player: Who played them.
+        player: Who played them; see `make_player`.
         origin: Who made them, if not this software's players; no expert is asked then.
 
     Raises:

@@ -57,6 +57,22 @@ class Task(ABC, Generic[EnvT]):
     slow: bool = False
     """Whether `reset`, `observe` or `step` may take more than a millisecond (an engine that
     answers, a renderer), and so belong in a thread."""
+    repeatable: bool = True
+    """Whether openings and actions determine episodes, so that one that is played anew, and not
+    from a trace, comes out the same."""
+
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """All the actions of the language, in a fixed order, where they are finitely many; or None.
+
+        They are what `parse` reads to the letter in every state, legal there or not.
+        """
+        return None
+
+    @property
+    def plain(self) -> "Task[EnvT]":
+        """This task with its actions called by their own names; see `icil.tasks.relabelled`."""
+        return self
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ at every step: the control that LMAct (arXiv 2412.01441) holds models against.
 """
 
 from icil.harness.agents.agent import Agent, Capabilities, Reply, Turn
+from icil.tasks.demonstrations import source_of
 
 
 class ReplayAgent(Agent):
@@ -17,8 +18,11 @@ class ReplayAgent(Agent):
 
     async def act(self, turn: Turn) -> Reply:
         """Returns the demonstrated action of this step."""
-        shown = turn.episode.demonstrations
-        if not shown or turn.step >= len(shown[0].steps):
+        episode = turn.episode
+        if not episode.demonstrations or turn.step >= len(episode.demonstrations[0].steps):
             return Reply(text="")
-        action = shown[0].steps[turn.step].action
-        return Reply(text=turn.episode.task.express(action, turn.env))
+        source = source_of(episode.task, episode.demonstrations[0], episode.format)
+        if source.actions is not None:
+            return Reply(text=source.actions[turn.step])
+        action = source.demonstration.steps[turn.step].action
+        return Reply(text=episode.task.express(action, turn.env))

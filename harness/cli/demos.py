@@ -1,14 +1,24 @@
 """`icil demos`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
+
+from icil.harness.cli.synthesize import synthesize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
 
 @click.group()
 def demos() -> None:
     """Build, describe and exchange pools of demonstrations."""
+
+
+demos.add_command(synthesize)
 
 
 @demos.command()
@@ -208,9 +218,21 @@ def info(pool: str) -> None:
 
     card = read_card(_folder(pool))
     table = Table(show_header=False)
-    for field, value in card.model_dump().items():
-        table.add_row(field.replace("_", " "), escape(str(value)))
+    for name, value in _described(card):
+        table.add_row(name, escape(value))
     make_console().print(table)
+
+
+def _described(what: "BaseModel", of: str = "") -> "Iterator[tuple[str, str]]":
+    """Yields the fields of a card, and of what it holds, with their values."""
+    from pydantic import BaseModel
+
+    for field in type(what).model_fields:
+        name, value = of + field.replace("_", " "), getattr(what, field)
+        if isinstance(value, BaseModel):
+            yield from _described(value, f"{name}: ")
+        else:
+            yield name, "; ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _folder(pool: str) -> Path:

@@ -28,10 +28,12 @@ def estimate(
     makes it better: play a few episodes of each cell first.
     """
     from icil.harness.cli.tables import make_console
+    from icil.harness.cli.waiting import Waiting
     from icil.harness.estimates import make_estimate
     from icil.harness.plan import make_plan
 
-    plan = make_plan(read_experiment(experiment, settings, options))
+    with Waiting(make_console(stderr=True)) as waiting:
+        plan = make_plan(read_experiment(experiment, settings, options), tell=waiting)
     folder = out or Path("runs") / f"icil-{plan.hash}"
     found = make_estimate(plan, concurrency=concurrency, folder=folder)
     if as_json:

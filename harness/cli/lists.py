@@ -100,10 +100,15 @@ def agents() -> None:
 
 @click.command()
 def selectors() -> None:
-    """List the selectors of demonstrations."""
+    """List the selectors of demonstrations, and the controls."""
+    from icil.prompt_builders.controls import find as find_control
+    from icil.prompt_builders.controls import names as controls
     from icil.prompt_builders.selectors import find, names
 
     _describe({name: find(name).factory for name in names()})
+    click.echo("\nNAME[:METHOD][:KEY=VALUE]…, such as relevance:order=ascending (docs/selectors.md);")
+    click.echo("after a +, what alters the demonstrations, such as random+noise=0.25:\n")
+    _describe({f"+{name}": find_control(name).factory for name in controls()})
 
 
 def _describe(factories: "Mapping[str, Callable[..., object]]") -> None:

@@ -20,7 +20,7 @@ _COMMANDS = {
     "estimate": "Tell what an experiment will take: calls, tokens, money, time.",
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
-    "selectors": "List the selectors of demonstrations.",
+    "selectors": "List the selectors of demonstrations, and the controls.",
     "serve-fake": "Serve a fake model, in the dialects of all providers.",
     "tasks": "List the tasks.",
 }

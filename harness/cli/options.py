@@ -30,6 +30,18 @@ _OPTIONS = (
         "--selector", multiple=True, help="How demonstrations are chosen. [default: random]"
     ),
     click.option(
+        "--control",
+        metavar="NAME",
+        multiple=True,
+        help="Plays each selector with this control as well, such as noise=0.25.",
+    ),
+    click.option(
+        "--window",
+        type=int,
+        metavar="N",
+        help="Demonstrations of N steps. [default: whole episodes]",
+    ),
+    click.option(
         "--demos", metavar="N,N,…", help="Numbers of demonstrations. [default: 0,1,4,16,64]"
     ),
     click.option(

@@ -52,19 +52,21 @@ def run(
     """
     from icil.harness.budget import Budget
     from icil.harness.cli.tables import make_console, print_leaderboard
+    from icil.harness.cli.waiting import Waiting
     from icil.harness.plan import make_plan
     from icil.harness.progress import ProgressBar
     from icil.harness.runner import run_plan
     from icil.harness.secrets import load_dotenv
 
     load_dotenv(Path())
-    plan = make_plan(read_experiment(experiment, settings, options))
-    folder = out or Path("runs") / f"icil-{plan.hash}"
     messages = make_console(stderr=True)
+    with Waiting(messages) as waiting:
+        plan = make_plan(read_experiment(experiment, settings, options), tell=waiting)
+    folder = out or Path("runs") / f"icil-{plan.hash}"
     for note in plan.skipped:
         messages.print(f"left out: {note}", style="yellow", markup=False)
     if not yes:
-        _agree(plan, folder, concurrency, messages)
+        agree(plan, folder, concurrency, messages)
     budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     bar = ProgressBar(plan.episodes, messages)
     try:
@@ -82,7 +84,7 @@ def run(
     _tell(summary, messages)
 
 
-def _agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> None:
+def agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> None:
     """Says what calling models will cost, and asks whether to; returns at once if nothing.
 
     Raises:

@@ -5,13 +5,14 @@ contract of `icil.prompt_builders.Selector`; on the command line, `icil check se
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 from icil.prompt_builders.selectors.selector import Query, Selection, Selector
-from icil.tasks import Pool, build_pool, make
+from icil.tasks import Pool, UsageError, build_pool, make
 from icil.tasks.conformance.findings import Finding, Note, Problem, Rules, Verdict, findings, judge
 from icil.tasks.seeding import generator
 
@@ -20,6 +21,7 @@ _POOL = 32
 """Demonstrations in the pool that is chosen from."""
 _COUNTS = (0, 1, 2, 8)
 """How many are asked for."""
+_THREADS = 4
 
 
 def check_selector(selector: Selector) -> tuple[Finding, ...]:
@@ -39,8 +41,25 @@ def judge_selector(selector: Selector) -> Iterator[Verdict]:
 class _Subject:
     selector: Selector
     pool: Pool
-    queries: tuple[Query, ...]
+    asked: tuple[Query, ...]
     """The same episode in each format."""
+
+    @cached_property
+    def refusals(self) -> dict[str, UsageError]:
+        """Formats to what the selector said where it would not choose."""
+        found: dict[str, UsageError] = {}
+        for query in self.asked:
+            try:
+                self.select(1, query)
+            except UsageError as error:
+                found[query.format] = error
+        return found
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """Those that the selector does not refuse; all, if it refuses all."""
+        taken = tuple(query for query in self.asked if query.format not in self.refusals)
+        return taken or self.asked
 
     def select(self, k: int, query: Query | None = None, pool: Pool | None = None) -> Selection:
         # A generator for the opening, not for k, as the runner has it.
@@ -54,7 +73,10 @@ class _Subject:
         return [(f"{k} for {q.format}", k, self.select(k, q)) for q, k in asked]
 
 
-def _number(subject: _Subject) -> Iterator[Problem]:
+def _number(subject: _Subject) -> Iterator[Problem | Note]:
+    if len(subject.refusals) < len(subject.asked):
+        for format, error in subject.refusals.items():
+            yield Note(f"not for {format}: {error}")
     for asked, k, given in subject.selections:
         if len(given.demonstrations) != k:
             yield Problem(f"asked for {asked}: {len(given.demonstrations)} demonstrations", str(k))
@@ -93,6 +115,13 @@ def _repeatable(subject: _Subject) -> Iterator[Problem]:
                 f"asked for {k} twice: {', '.join(ids)}, then {', '.join(again)}",
                 "the same choice and order for equal generators",
             )
+    with ThreadPoolExecutor(_THREADS) as threads:
+        together = {one.ids for one in threads.map(subject.select, [8] * _THREADS)}
+    if together != {subject.select(8).ids}:
+        yield Problem(
+            f"asked for 8 by {_THREADS} threads at once: {len(together)} different choices",
+            "the same choice and order for equal generators",
+        )
 
 
 def _unchanged(subject: _Subject) -> Iterator[Problem]:
@@ -105,10 +134,18 @@ def _unchanged(subject: _Subject) -> Iterator[Problem]:
         yield Problem("the query was changed", "a query left as it was")
 
 
-def _nesting(subject: _Subject) -> Iterator[Note]:
+def _nesting(subject: _Subject) -> Iterator[Problem | Note]:
     chosen = [subject.select(k).ids for k in _COUNTS]
     pairs = list(pairwise(chosen))
-    if all(more[: len(few)] == few for few, more in pairs):
+    begins = all(more[: len(few)] == few for few, more in pairs)
+    if subject.selector.nested and not begins:
+        few, more = next((few, more) for few, more in pairs if more[: len(few)] != few)
+        yield Problem(
+            f"it is said to be nested; asked for {len(few)}: {', '.join(few)}, for {len(more)}: "
+            f"{', '.join(more)}",
+            "a larger choice that begins with the smaller one",
+        )
+    elif begins:
         yield Note("nested: a larger choice begins with the smaller one")
     elif all(set(few) <= set(more) for few, more in pairs):
         yield Note("nested, but in another order: a larger choice holds the smaller one")
@@ -123,6 +160,6 @@ RULES: Rules[_Subject] = {
     "gives a reason for each": _reasons,
     "chooses the same for equal generators": _repeatable,
     "changes neither pool nor query": _unchanged,
-    "may be nested": _nesting,
+    "is nested if it says so": _nesting,
 }
-"""What `check_selector` demands, in the order in which it looks; the last is information."""
+"""What `check_selector` demands, in the order in which it looks; the last is also information."""

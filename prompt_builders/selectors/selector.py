@@ -1,7 +1,7 @@
 """The contract of a selector: which demonstrations an episode's model is shown."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,13 +34,59 @@ class Selection:
         return tuple(d.id for d in self.demonstrations)
 
 
+NOTHING = Selection(demonstrations=(), reasons=())
+"""The choice of none."""
+
+
+Telling = Callable[[str, int, int], None]
+"""Is told what takes long, how much of it is done, and how much there is."""
+
+
+def in_silence(what: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
 class Selector(ABC):
     """Chooses demonstrations from a pool."""
+
+    nested: bool = False
+    """Whether a larger choice always begins with the smaller one."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """What it was set to beside its defaults, as JSON; it is part of every cell."""
         return {}
+
+    def extend(self, task: Task[Any], pool: Pool, tell: Telling = in_silence) -> Pool:
+        """Returns what is chosen from in place of a task's pool; that itself, unless it adds to it.
+
+        Is called once, when a run is planned, with whole episodes; may take long. Two calls give
+        the same pool.
+
+        Args:
+            task: The task.
+            pool: Its demonstrations.
+            tell: Is told how far it is.
+
+        Raises:
+            UsageError: It cannot be done for this task.
+        """
+        return pool
+
+    def check(self, task: Task[Any], format: str, pool: Pool) -> None:
+        """Checks that it can choose for a task in a format; all is well, unless it says more.
+
+        Is called when a run is planned, and takes no longer than to look at a few observations.
+
+        Args:
+            task: The task.
+            format: One of its formats.
+            pool: What it will choose from.
+
+        Raises:
+            UsageError: It cannot; the message says why.
+        """
+        return
 
     @abstractmethod
     def select(self, pool: Pool, query: Query, k: int, rng: np.random.Generator) -> Selection:

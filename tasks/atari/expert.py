@@ -93,6 +93,7 @@ class ShotPlanner(Expert[AtariEnv]):
 
     name: str = "shot_planner"
     slow: bool = True
+    plans: bool = True
 
     def __init__(self, strength: Strength | None = None) -> None:
         self.strength = strength or Strength()

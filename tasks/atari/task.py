@@ -1,5 +1,8 @@
 """Atari games as tasks."""
 
+from contextlib import closing
+from functools import cached_property
+
 from icil.tasks.actions import ParsedAction, parse_choice
 from icil.tasks.atari.console import check_game
 from icil.tasks.atari.env import HORIZON, AtariEnv
@@ -37,6 +40,12 @@ class Atari(Task[AtariEnv]):
         self.game = game
         self.name = f"atari/{game}"
         self.summary = f"{game.replace('_', ' ')} on an Atari 2600, 400 frames"
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The game's minimal action set; the emulator must be started to know it."""
+        with closing(self.make_env()) as env:
+            return tuple(env.actions)
 
     def make_env(self) -> AtariEnv:
         """Returns a new console with the game in it."""

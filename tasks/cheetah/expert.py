@@ -55,6 +55,7 @@ class Planner(Expert[CheetahEnv]):
 
     name: str = "planner"
     slow: bool = True
+    plans: bool = True
 
     def __init__(self, *, generations: int = GENERATIONS) -> None:
         self.generations = generations

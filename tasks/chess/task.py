@@ -52,6 +52,8 @@ class Chess(Task[ChessEnv]):
         expert=1.00, random=-1.00, source="LMAct (arXiv 2412.01441), read off a figure"
     )
     slow: bool = True
+    repeatable: bool = False
+    """A weak engine answers as chance has it."""
 
     def __init__(
         self,

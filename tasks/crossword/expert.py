@@ -14,5 +14,10 @@ class Solution(Expert[CrosswordEnv]):
 
     def act(self, env: CrosswordEnv, rng: np.random.Generator) -> str:
         """Returns any of the missing words, each equally likely."""
-        clue = env.unsolved[rng.integers(len(env.unsolved))]
-        return str(Said(clue, env.puzzle.entries[clue].word))
+        missing = self.equally_good(env)
+        return missing[rng.integers(len(missing))]
+
+    def equally_good(self, env: CrosswordEnv) -> tuple[str, ...]:
+        """Returns all the missing words."""
+        entries = env.puzzle.entries
+        return tuple(str(Said(clue, entries[clue].word)) for clue in env.unsolved)

@@ -23,3 +23,11 @@ class ShortestPath(Expert[GridworldEnv]):
         if rng.integers(abs(down) + abs(right)) < abs(down):
             return "down" if down > 0 else "up"
         return "right" if right > 0 else "left"
+
+    def equally_good(self, env: GridworldEnv) -> tuple[str, ...]:
+        """Returns the steps that lead nearer to the target: one or two."""
+        down = env.target[0] - env.player[0]
+        right = env.target[1] - env.player[1]
+        upright = ("down" if down > 0 else "up",) if down else ()
+        level = ("right" if right > 0 else "left",) if right else ()
+        return upright + level

@@ -34,6 +34,11 @@ class Gridworld(Task[GridworldEnv]):
         expert=1.00, random=0.13, source="LMAct (arXiv 2412.01441), read off a figure"
     )
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The four directions."""
+        return _ACTIONS
+
     def make_env(self) -> GridworldEnv:
         """Returns a new room."""
         return GridworldEnv()

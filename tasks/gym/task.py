@@ -99,6 +99,11 @@ class GymTask(Task[GymEnv]):
         """What was set beside the defaults."""
         return {name: value for name, value in self._given.items() if value is not None}
 
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """The wordings of a Discrete space's actions; None for those of a Box."""
+        return None if self._choices is None else tuple(self._choices)
+
     def make_env(self) -> GymEnv:
         """Returns a new environment."""
         return GymEnv(self.id, self.horizon, rendering="rgb" in self.formats)

@@ -28,8 +28,13 @@ class Minimax(Expert[TicTacToeEnv]):
 
     def act(self, env: TicTacToeEnv, rng: np.random.Generator) -> str:
         """Returns the best cell."""
-        board = env.board
-        return CELLS[max(free_cells(board), key=lambda cell: worth_of_move(board, cell))]
+        return self.equally_good(env)[0]
+
+    def equally_good(self, env: TicTacToeEnv) -> tuple[str, ...]:
+        """Returns the cells that are worth as much as the best, in row order."""
+        worth = {cell: worth_of_move(env.board, cell) for cell in free_cells(env.board)}
+        best = max(worth.values())
+        return tuple(CELLS[cell] for cell, found in worth.items() if found == best)
 
 
 def worth_of_move(board: str, cell: int) -> int:

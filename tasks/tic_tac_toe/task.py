@@ -32,6 +32,11 @@ class TicTacToe(Task[TicTacToeEnv]):
         expert=0.85, random=0.13, source="LMAct (arXiv 2412.01441), read off a figure"
     )
 
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The nine cells, in row order."""
+        return tuple(CELLS)
+
     def make_env(self) -> TicTacToeEnv:
         """Returns a new game."""
         return TicTacToeEnv()

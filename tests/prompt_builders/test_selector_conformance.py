@@ -1,5 +1,6 @@
 """The conformance checker of selectors."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,14 @@ import pytest
 from icil.prompt_builders import Selection, Selector
 from icil.prompt_builders.selectors import RandomSelector, make, names
 from icil.prompt_builders.selectors.conformance import RULES, check_selector, judge_selector
+from icil.tasks import UsageError
 
-BUILT_IN = [name for name in names() if not name.endswith(("/", ":", "@"))]
+BUILT_IN = [
+    *(name for name in names() if not name.endswith(("/", ":", "@"))),
+    *("random:order=ascending", "relevance:order=ascending", "relevance:of=episode"),
+    *("diversity:kcenter", "diversity:mmr:lambda=0.3", "diversity:facility_location"),
+    *("curriculum:by=return", "curriculum:order=shuffled", "hard:by=surprise"),
+]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -124,6 +131,50 @@ def test_tells_whether_it_is_nested():
         )
     )
     assert note(shifted)[0].startswith("not nested")
+
+
+def test_is_nested_if_it_says_so():
+    backwards = Broken(lambda s, pool, query: selection(reversed(s.demonstrations)))
+    backwards.nested = True
+    (finding,) = check_selector(backwards)
+    assert finding.rule == "is nested if it says so"
+    assert finding.seen.startswith("it is said to be nested; asked for 1: ")
+
+
+def test_a_format_may_be_refused_but_not_all():
+    texts, *_ = judge_selector(make("relevance:embedding=tfidf"))
+    assert texts.ok
+    assert texts.notes == (
+        "not for rgb: tic_tac_toe rgb: the embedding 'tfidf' compares texts, and this format "
+        "shows images",
+    )
+
+    class Choosy(Selector):
+        def select(self, pool, query, k, rng):
+            raise UsageError("not today")
+
+    findings = check_selector(Choosy())
+    assert {f.seen for f in findings} == {"UsageError: not today"}
+    assert {f.rule for f in findings} == set(RULES)
+
+
+def test_chooses_the_same_on_threads():
+    class Forgetful(Selector):
+        """Mixes up calls that are under way at the same time."""
+
+        def __init__(self):
+            self.under_way = 0
+
+        def select(self, pool, query, k, rng):
+            self.under_way += 1
+            time.sleep(0.02)
+            chosen = pool.demonstrations[self.under_way - 1 :][:k]
+            time.sleep(0.02)
+            self.under_way -= 1
+            return selection(chosen)
+
+    (finding,) = [f for f in check_selector(Forgetful()) if "threads" in f.seen]
+    assert finding.rule == "chooses the same for equal generators"
 
 
 def test_a_selector_that_raises_breaks_the_rules():

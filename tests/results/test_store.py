@@ -162,6 +162,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "reason": "no action",
         "action": "up",
         "agrees": 0,
+        "copies": None,
         "reward": None,
         "outcome": None,
         "input_tokens": 1,
