@@ -1,0 +1,156 @@
+"""How one episode imitates: played again from the store, beside the expert and the nearest state.
+
+What the agent chose is its reply, as the run read it; what was played instead of a wrong reply is
+not its choice, but may take it off the expert's course.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from icil.harness.agents.memory import Memories, Memory
+from icil.harness.past_run import PastEpisode, PastRun
+from icil.harness.reading import read_reply
+from icil.results import Imitation, Played, RunStore, StepRecord
+from icil.tasks import StoreError, Task
+from icil.tasks.adviser import Adviser
+
+_MARK = "Action:"
+
+
+class _Said(NamedTuple):
+    """What an agent said."""
+
+    text: str
+    action: str | None
+    """The action that it chose; None if it is none, or not allowed."""
+
+
+class _Played(NamedTuple):
+    """What was played."""
+
+    action: str
+    value: Any
+    """As the environment takes it."""
+    answer: Played
+    """The world's."""
+
+
+class Judge:
+    """Judges the episodes of a run, one after the other.
+
+    Args:
+        run: The run.
+        store: Its store, which is only read.
+        asked: The names of the tasks whose experts are asked.
+    """
+
+    def __init__(self, run: PastRun, store: RunStore, asked: Collection[str]) -> None:
+        self._run, self._store, self._asked = run, store, frozenset(asked)
+        self._envs: dict[str, Any] = {}
+        self._place = "", ""
+        self._memories = Memories()
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for env in self._envs.values():
+            env.close()
+
+    def judge(self, episode: int) -> Imitation:
+        """Plays an episode again and judges each of its steps; may take long.
+
+        Args:
+            episode: Its number in the store.
+
+        Raises:
+            StoreError: The world does not do again what it did in the run.
+            ContractError: The expert did what it may not.
+            UsageError: The task or the demonstrations are not what they were.
+        """
+        past = self._run.episodes[episode]
+        task, opening = self._run.played(past), self._run.opening(past)
+        if task.name not in self._envs:
+            self._envs[task.name] = task.make_env()
+        env, steps = self._envs[task.name], self._store.steps(episode)
+        memory = self._memory(task, past)
+        adviser = Adviser(task, opening) if task.name in self._asked else None
+        agrees: list[bool | None] = []
+        copies: list[bool | None] = []
+        task.reset(env, opening)
+        try:
+            for step in steps:
+                said, played = self._read(task, env, past, step), _played(task, env, past, step)
+                good = adviser.choices(env, step.step, played.action) if adviser else None
+                agrees.append(None if good is None else said.action in good)
+                copies.append(_copies(task, env, past, memory, said))
+                over = _play(task, env, past, step, played)
+                if over != (step is steps[-1]):
+                    raise _untrue(past, step, "the episode ends elsewhere")
+        finally:
+            if adviser:
+                adviser.close()
+        return Imitation(
+            agrees=tuple(agrees),
+            copies=tuple(copies),
+            expert=adviser is not None,
+            departs=adviser.departs if adviser else None,
+        )
+
+    def _memory(self, task: Task[Any], past: PastEpisode) -> Memory | None:
+        """Returns what the demonstrations showed; None for an agent that looks at nothing."""
+        shown = self._run.shown(past) if past.cell.format else ()
+        if not shown:
+            return None
+        place = task.name, past.cell.format
+        if place != self._place:  # episodes come by task and format; the last ones' is not needed
+            self._place, self._memories = place, Memories()
+        return self._memories.of(task, past.cell.format, shown)
+
+    def _read(self, task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Said:
+        reasoning = bool(past.cell.options.get("reasoning"))
+        reader = self._run.experiment.parse
+        parsed = read_reply(task, env, step.reply, reasoning=reasoning, reader=reader).counts
+        text = step.reply.rpartition(_MARK)[2] if reasoning else step.reply
+        return _Said(text.strip(), parsed.action)
+
+
+def _copies(
+    task: Task[Any], env: Any, past: PastEpisode, memory: Memory | None, said: _Said
+) -> bool | None:
+    """Returns whether what was said is what was done in the nearest demonstrated state.
+
+    What is not allowed here may be copied too: that is what a mere copy does.
+    """
+    if memory is None:
+        return None
+    legal = task.legal_actions(env) if past.cell.options.get("legal_actions") else None
+    allowed = legal if isinstance(legal, Sequence) else None
+    nearest = memory.nearest(task.observe(env, past.cell.format), allowed)
+    if not nearest:
+        return None
+    return (said.action or said.text) in {task.parse(one, env).action or one for one in nearest}
+
+
+def _played(task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Played:
+    parsed = task.parse(step.action, env)
+    if parsed.action is None or step.played is None:
+        raise _untrue(past, step, f"{step.action!r} cannot be played ({parsed.reason})")
+    return _Played(parsed.action, parsed.value, step.played)
+
+
+def _play(task: Task[Any], env: Any, past: PastEpisode, step: StepRecord, played: _Played) -> bool:
+    """Plays what was played then; returns whether the episode is over."""
+    then = played.answer.reward
+    now = task.step(env, played.value, played.answer.outcome)
+    if not abs(now.reward - then) <= 1e-6 * max(1.0, abs(then)):
+        what = f"the world gives a reward of {now.reward} now, and gave {then} then"
+        raise _untrue(past, step, what)
+    return now.terminated or now.truncated
+
+
+def _untrue(past: PastEpisode, step: StepRecord, what: str) -> StoreError:
+    cell = past.cell
+    return StoreError(
+        f"{cell.task} {cell.format} {cell.agent}, opening {past.opening}, step {step.step}: "
+        f"{what}; the store is damaged, or this version of icil, or of what it stands on, is not "
+        "the one that played the run"
+    )
