@@ -5,7 +5,7 @@ nor its key. Where tasks, pools or settings are not those of the run, it is refu
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,7 @@ class PastRun:
         self._folder, stored = folder, store.meta()["experiment"]
         self.episodes: Mapping[int, PastEpisode] = {e.id: e for e in _episodes(store)}
         """By their numbers in the store; those that are done, of cells that were asked for."""
-        shows = any(past.demonstrations for past in self.episodes.values())
-        experiment = _experiment(stored, folder, shows=shows)
+        experiment = _experiment(stored, folder, [e.cell for e in self.episodes.values()])
         played = OpeningRange(**stored.get("openings", {}))
         self._plan = make_plan(experiment, openings=played, tell=tell)
         self._compare(stored)
@@ -141,10 +140,13 @@ class PastRun:
                         f"{self._folder} was played with another {what} of {name}: {then}, and "
                         f"here it is {here}"
                     )
-        if missing := {_key(e.cell) for e in self.episodes.values() if e.cell.format} - {
-            _key(cell.record) for cell in self._plan.cells
-        }:
-            raise RunFolderError(f"{self._folder}: there is no {' '.join(map(str, min(missing)))}")
+        planned = {_key(cell.record) for cell in self._plan.cells}
+        for cell in (past.cell for past in self.episodes.values()):
+            if cell.format and _key(cell) not in planned:
+                raise RunFolderError(
+                    f"{self._folder}: {cell.task} {cell.format} with {cell.demonstrations} "
+                    f"demonstrations {cell.selector} can no longer be played"
+                )
 
 
 def _key(record: CellRecord) -> tuple[Any, ...]:
@@ -153,7 +155,7 @@ def _key(record: CellRecord) -> tuple[Any, ...]:
     return record.task, record.format, record.selector, *size
 
 
-def _experiment(stored: Mapping[str, Any], folder: Path, *, shows: bool) -> Experiment:
+def _experiment(stored: Mapping[str, Any], folder: Path, cells: Iterable[CellRecord]) -> Experiment:
     """Returns what was played; only where the pools are stands not in the store but beside it."""
     path = folder / EXPERIMENT
     tasks = list(stored["task"])
@@ -165,7 +167,8 @@ def _experiment(stored: Mapping[str, Any], folder: Path, *, shows: bool) -> Expe
         "template": None,  # no prompt is made
         "pool": load_experiment(path, {}).pool if path.exists() else (),
     }
-    if not shows:
+    shown = any(cell.demonstrations or cell.context_tokens for cell in cells)
+    if not shown and not stored["teacher_forced"]:  # no pool is needed
         fields |= {"demos": [0], "context_tokens": []}
     return Experiment.model_validate(fields)
 

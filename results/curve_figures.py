@@ -117,9 +117,9 @@ def _panel(axes: "Axes", curves: Sequence[Curve], measure: str, looks: Mapping[s
 
 def _label(curve: Curve) -> str:
     """Returns the name of a curve in the legend."""
-    if not curve.selector:
-        return curve.agent if curve.agent in _PLAYERS else f"{curve.agent}, 0"
-    selector = "" if curve.selector == "random" else f", {curve.selector}"
+    if curve.agent in _PLAYERS:
+        return curve.agent
+    selector = "" if curve.selector in ("", "random") else f", {curve.selector}"
     budget = curve.context_tokens
     size = str(curve.demonstrations) if budget is None else f"{budget} tokens"
     return f"{curve.agent}{selector}, {size}"
@@ -145,5 +145,6 @@ def _looks(curves: Sequence[Curve]) -> dict[str, _Look]:
         most = max(sizes[key].values())
         for label, place in sizes[key].items():
             white = _PALEST * (1 - place / most) if most else 0.0
-            found[label] = _Look(tuple(c + (1 - c) * white for c in base), line)  # type: ignore[arg-type]
+            red, green, blue = (part + (1 - part) * white for part in base)
+            found[label] = _Look((red, green, blue), line)
     return found

@@ -118,7 +118,9 @@ class ModelAgent(Agent):
         if self._client is None:
             self._client = await asyncio.to_thread(self._connect)
             self.capabilities = _told(self.capabilities, self._client.limits)
-            self._asker = Asker(self._client, Gate(self._client.most_at_once), timeout_s=self._timeout_s)
+            self._asker = Asker(
+                self._client, Gate(self._client.most_at_once), timeout_s=self._timeout_s
+            )
 
     async def act(self, turn: Turn) -> Reply:
         """Returns the model's reply.

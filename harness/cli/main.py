@@ -18,6 +18,7 @@ _COMMANDS = {
     "check": "Check a task, agent or selector against its contract.",
     "demos": "Build, describe and exchange pools of demonstrations.",
     "estimate": "Tell what an experiment will take: calls, tokens, money, time.",
+    "imitation": "Measure how the agents of a run imitate, step by step.",
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
     "selectors": "List the selectors of demonstrations, and the controls.",

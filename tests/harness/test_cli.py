@@ -20,7 +20,7 @@ def test_help_lists_all_the_commands(icil):
     assert icil("-h") == said
     listed = [line.split()[0] for line in said.out.split("Commands:")[1].splitlines() if line]
     assert listed == [
-        *("agents", "check", "demos", "estimate", "leaderboard"),
+        *("agents", "check", "demos", "estimate", "imitation", "leaderboard"),
         *("run", "selectors", "serve-fake", "tasks"),
     ]
     for name in listed:

@@ -274,6 +274,20 @@ def test_a_teacher_forced_run_keeps_its_agreement(play, contents):
     assert {curve.on_course for curve in found.curves.rows} == {None}
 
 
+def test_a_teacher_forced_run_without_anybody_who_is_shown_anything(play):
+    folder = play(agent=("expert",), teacher_forced=True, demos=(1,)).folder
+    (curve,) = measure_imitation(folder).curves.rows
+    assert (curve.agreement.mean, curve.copies, curve.on_course) == (1.0, None, None)
+
+
+def test_a_budget_that_holds_nothing_shows_nothing(play):
+    found = measure_imitation(play(demos=(0,), context_tokens=(1,)).folder)
+    assert [(c.selector, c.copies) for c in found.curves.rows if c.agent == "nearest"] == [
+        ("", None),
+        ("random", None),
+    ]
+
+
 def test_without_an_expert_only_copies_are_known(play, tmp_path):
     found = measure_imitation(
         play(task=("gym:CartPole-v1",), format=("proprio",), demos=(0,), episodes=2).folder

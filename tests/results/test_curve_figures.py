@@ -128,6 +128,12 @@ def test_the_players_are_told_apart_and_budgets_named():
     assert sorted(legend(figure)) == ["expert", "model, 8192 tokens", "random"]
 
 
+def test_what_was_given_and_not_chosen_is_named_by_its_number():
+    """As in teacher-forced runs with one demonstration."""
+    figure = draw(curve(demonstrations=1, selector=""), curve(demonstrations=4))
+    assert legend(figure) == ["model, 1", "model, 4"]
+
+
 def test_very_many_curves_are_drawn(tmp_path):
     rows = [curve(f"agent {n}", k, selector=s) for n in range(12) for k in (1, 4) for s in "ab"]
     save_curves(Curves(tuple(rows)), tmp_path / "many.png")

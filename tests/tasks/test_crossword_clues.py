@@ -49,9 +49,9 @@ def test_the_list_cannot_be_changed():
         b"not compressed",
         clues._FILE.read_bytes()[:5000],
         clues._FILE.read_bytes()[:-9] + b"\0" * 9,
-        gzip.compress(b""),
-        gzip.compress(b"CAT\tan animal\nDOG\n"),
-        gzip.compress(b"CAT\t\xff\n"),
+        gzip.compress(b"", mtime=0),
+        gzip.compress(b"CAT\tan animal\nDOG\n", mtime=0),
+        gzip.compress(b"CAT\t\xff\n", mtime=0),
     ],
 )
 def test_a_missing_or_damaged_list(content, tmp_path, monkeypatch):

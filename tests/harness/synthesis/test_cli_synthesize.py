@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 
 import pytest
 
+from icil.harness.fake_server import ServerSettings, serve_in_thread
 from icil.tasks import load_pool
 
 
@@ -140,7 +142,7 @@ def test_a_pool_is_not_overwritten_and_a_filter_can_be_changed(icil, tmp_path):
 
 
 def test_killed_again_and_again_it_makes_the_same_pool(tmp_path, command):
-    arguments = [*command, *map(str, perturbed("--episodes", 4000, "--filter", "distinct"))]
+    arguments = [*command, *map(str, perturbed("--episodes", 1500, "--filter", "distinct"))]
     whole = [*arguments, "--out", "whole"]
     subprocess.run(whole, check=True, stdout=subprocess.DEVNULL, timeout=120)
     journal, lines = tmp_path / "killed.proposals.jsonl", 0
@@ -183,3 +185,49 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, command):
     assert (process.returncode, out) == (130, "")
     assert "stopped; the same command goes on (made)" in err
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """A hosted model that plays, and one of one's own that rates."""
+    with (
+        serve_in_thread(ServerSettings()) as player,
+        serve_in_thread(ServerSettings(answers="fixed:4")) as rater,
+    ):
+        monkeypatch.setenv("OPENAI_BASE_URL", player.urls.openai)
+        monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-tests")
+        yield player, rater
+
+
+def asked_of(server):
+    return sum(request.method == "POST" for request in server.requests)
+
+
+def test_models_are_asked_paid_and_limited(icil, servers, tmp_path):
+    player, rater = servers
+    command = ("demos", "synthesize", "tic_tac_toe", "--proposer", "openai/gpt-4.1", "--demos", 2)
+    command += ("--legal-actions", "--episodes", 6, "--out", "made")
+    command += ("--filter", f"likert:local/m@{rater.urls.local}:prompts=2")
+    refused = icil(*command)
+    assert refused.code == 2
+    assert "openai/gpt-4.1 costs money, and there is no terminal to ask at" in refused.err
+    assert list(tmp_path.iterdir()) == []
+    assert asked_of(player) == 0
+
+    limited = icil(*command, "--yes", "--max-cost", 0.018, "--concurrency", 1)
+    assert limited.code == 3, limited
+    assert "episodes of openai/gpt-4.1 are missing: $" in limited.err
+    assert [one.name for one in tmp_path.iterdir()] == ["made.run"]
+
+    assert icil(*command, "--yes", "--max-cost", 5).code == 0
+    asked, rated = asked_of(player), asked_of(rater)
+    how = load_pool_card("made")
+    assert (how.generated, how.kept, rated) == (6, 6, 12)
+    assert [(one.threshold, one.dropped) for one in how.filters] == [(4, 0)]
+    other = (*command[:-2], "--filter", "return>=-1", *command[-2:], "--proposals", "made")
+    assert icil(*[*other, "--out", "other"]).code == 0
+    assert (asked_of(player), asked_of(rater)) == (asked, rated)
+    with sqlite3.connect(tmp_path / "made.run" / "run.sqlite") as db:
+        (paid,) = db.execute("SELECT COUNT(*) FROM steps").fetchone()
+    db.close()
+    assert paid == asked
