@@ -22,10 +22,13 @@ from icil.tasks.seeding import generator
 _TRIES = 8
 """How often a request is sent to a server that fails."""
 _PATIENCE_S = 3600.0
-"""How long a request goes on that is turned away for being one too many."""
+"""How long a request goes on that is turned away for being one too many, and how long a server
+may ask to wait at most."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 _FAILED_IN_A_ROW = 8
 """After so many requests without an answer, each tried often, the server is taken for dead."""
+_PASSING = ("unavailable", "rate_limited")
+"""The faults after which the same request may succeed."""
 
 
 class Answered(NamedTuple):
@@ -37,7 +40,7 @@ class Answered(NamedTuple):
 
 
 class Asker:
-    """Asks one model.
+    """Asks one model. Once it has found that there will be no more answers, it sends nothing.
 
     Args:
         provider: The model.
@@ -57,6 +60,8 @@ class Asker:
         self._provider, self._gate = provider, gate
         self._timeout_s, self._first_wait_s = timeout_s, first_wait_s
         self._failed = 0
+        self._fatal: str | None = None
+        """Why nothing is sent any more."""
 
     async def ask(self, prompt: Prompt, sampling: Sampling) -> Answered:
         """Returns the model's answer.
@@ -75,25 +80,35 @@ class Asker:
                 with attempt:
                     answered = await self._send(prompt, sampling)
         except ModelError as error:
-            raise self._judged(error) from error
+            self._judge(error)
+            if error.fault in _PASSING:
+                self._check_alive(error)
+            raise
         self._failed = 0
         return answered
 
-    def _judged(self, error: ModelError) -> ModelError:
-        """Takes a server for dead that has not answered for long."""
-        if error.fault != "unavailable":
-            return error
-        self._failed += 1
-        if self._failed < _FAILED_IN_A_ROW:
-            return error
-        return ModelError(
-            f"{self._provider.endpoint} has not answered {self._failed} requests in a row, each "
-            f"tried {_TRIES} times; the last: {error}",
-            fault="fatal",
-        )
+    def _judge(self, error: ModelError) -> None:
+        """Remembers what is fatal; takes a server for dead that has not answered for long."""
+        if self._fatal is not None:
+            return
+        if error.fault == "fatal":
+            self._fatal = str(error)
+        elif error.fault in _PASSING:
+            self._failed += 1
+            if self._failed >= _FAILED_IN_A_ROW:
+                self._fatal = (
+                    f"{self._provider.endpoint} has not answered {self._failed} requests in a "
+                    f"row, each tried again and again; the last: {error}"
+                )
+
+    def _check_alive(self, cause: ModelError | None = None) -> None:
+        """Raises a ModelError if there will be no more answers."""
+        if self._fatal is not None:
+            raise ModelError(self._fatal, fault="fatal") from cause
 
     async def _send(self, prompt: Prompt, sampling: Sampling) -> Answered:
         async with self._gate.enter() as ticket:
+            self._check_alive()  # it may have waited for long
             began = time.perf_counter()
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -104,7 +119,8 @@ class Asker:
                 ) from error
             except ModelError as error:
                 if error.fault == "rate_limited":
-                    self._gate.slow_down(ticket, error.retry_after_s or 0.0)
+                    wait_s = error.retry_after_s or 0.0
+                    self._gate.slow_down(ticket, wait_s if wait_s <= _PATIENCE_S else 0.0)
                 raise
             latency_s = time.perf_counter() - began
         self._gate.speed_up()
@@ -121,11 +137,13 @@ class Asker:
 
 
 def _worth_another(error: BaseException) -> bool:
-    return isinstance(error, ModelError) and error.fault in ("unavailable", "rate_limited")
+    return isinstance(error, ModelError) and error.fault in _PASSING
 
 
 def _given_up(state: RetryCallState) -> bool:
     error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ModelError) and error.fault == "rate_limited":
-        return (state.seconds_since_start or 0.0) > _PATIENCE_S
-    return state.attempt_number >= _TRIES
+    assert isinstance(error, ModelError)  # nothing else is tried again
+    wait_s = error.retry_after_s or 0.0
+    if error.fault == "rate_limited":
+        return (state.seconds_since_start or 0.0) + wait_s > _PATIENCE_S
+    return state.attempt_number >= _TRIES or wait_s > _PATIENCE_S

@@ -1,8 +1,8 @@
 """The gate: how many requests to a model are on their way at once.
 
 Additive increase, multiplicative decrease, as TCP does: a request that is answered lets a
-little more in; one that was too many halves what is let in, once for all that were sent
-before. While the server asks to wait, nothing is let in.
+little more in; one that was too many lets in half of what is on its way, once for all that
+were sent before. While the server asks to wait, nothing is let in.
 """
 
 import asyncio
@@ -72,7 +72,8 @@ class Gate:
         """
         if ticket > self._cut_at:
             self._cut_at = self._entered
-            self._limit = max(1.0, self._limit / 2)
+            # Of the limit alone it would take many halvings until fewer are sent than now.
+            self._limit = max(1.0, min(self._limit, self._inside) / 2)
         until = asyncio.get_running_loop().time() + wait_s
         self._closed_until = max(self._closed_until, until)
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 _KEPT = 1024
 """How many prefixes are remembered as warm."""
@@ -18,7 +19,8 @@ class Warming:
 
     def __init__(self) -> None:
         self._warm: OrderedDict[bytes, None] = OrderedDict()
-        self._first: dict[bytes, asyncio.Lock] = {}
+        self._first: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        """Held by who sends the first request, and by those who wait for it."""
 
     @asynccontextmanager
     async def warmed(self, prefix: bytes) -> AsyncIterator[None]:
@@ -35,7 +37,6 @@ class Warming:
             if prefix not in self._warm:
                 yield
                 self._warm[prefix] = None
-                self._first.pop(prefix, None)
                 if len(self._warm) > _KEPT:
                     self._warm.popitem(last=False)
                 return
