@@ -189,7 +189,7 @@ def budget(cell: "pd.Series[Any]") -> int | None:
 
 def count_demonstrations(cell: "pd.Series[Any]", episodes: "pd.DataFrame") -> int:
     """Returns how many are shown; where a budget is filled, how many on average."""
-    if budget(cell) is None or not len(episodes):
+    if cell["demonstrations"] or budget(cell) is None or not len(episodes):
         return int(cell["demonstrations"])
     return round(float(episodes["shown"].mean()))
 

@@ -58,7 +58,7 @@ def test_tasks_are_listed_with_formats_and_published_scores(icil):
 
 def test_agents_and_selectors_are_listed(icil):
     for command, known in (("agents", agents.names()), ("selectors", selectors.names())):
-        lines = icil(command).out.splitlines()
+        lines = icil(command).out.partition("\n\n")[0].splitlines()
         assert [line.split()[0] for line in lines] == list(known)
         assert all(len(line.split()) > 2 for line in lines)
 
