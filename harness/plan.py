@@ -56,6 +56,7 @@ class Plan:
     skipped: tuple[str, ...]
     """What was asked for and cannot be played, such as images for an agent that sees none."""
     openings: OpeningRange = EVALUATION
+    """Those that are played."""
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -106,7 +106,9 @@ def selectors() -> None:
     from icil.prompt_builders.selectors import find, names
 
     _describe({name: find(name).factory for name in names()})
-    click.echo("\nNAME[:METHOD][:KEY=VALUE]…, such as relevance:order=ascending (docs/selectors.md);")
+    click.echo(
+        "\nNAME[:METHOD][:KEY=VALUE]…, such as relevance:order=ascending (docs/selectors.md);"
+    )
     click.echo("after a +, what alters the demonstrations, such as random+noise=0.25:\n")
     _describe({f"+{name}": find_control(name).factory for name in controls()})
 

@@ -1,8 +1,8 @@
 """Asking a model until it answers: the gate, time-outs, and trying again.
 
 A provider sends once; here it is sent again where that can help, after a wait that grows and
-is spread (exponential, with full jitter), or as long as the server asks for. The wait holds
-no place in the gate.
+is spread (exponential, with full jitter), or as long as the server asks for, if that is a
+second or more. The wait holds no place in the gate.
 """
 
 import asyncio
@@ -129,20 +129,26 @@ class Asker:
     def _wait_s(self, state: RetryCallState, prompt: Prompt) -> float:
         identity = ("wait", prompt.hash.hex(), state.attempt_number)
         spread: float = generator(*identity).uniform()
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ModelError) and error.retry_after_s is not None:
-            return error.retry_after_s * (1 + spread / 10)  # not all at the same moment
+        asked_s = _failure(state).retry_after_s or 0.0
+        if asked_s >= self._first_wait_s:
+            return asked_s * (1 + spread / 10)  # not all at the same moment
         longest = self._first_wait_s * 2.0 ** min(state.attempt_number - 1, 32)
-        return spread * min(_LONGEST_WAIT_S, longest)
+        return max(asked_s, spread * min(_LONGEST_WAIT_S, longest))
 
 
 def _worth_another(error: BaseException) -> bool:
     return isinstance(error, ModelError) and error.fault in _PASSING
 
 
-def _given_up(state: RetryCallState) -> bool:
+def _failure(state: RetryCallState) -> ModelError:
+    """Returns why the last try failed; after other errors nothing is tried again."""
     error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, ModelError)  # nothing else is tried again
+    assert isinstance(error, ModelError)
+    return error
+
+
+def _given_up(state: RetryCallState) -> bool:
+    error = _failure(state)
     wait_s = error.retry_after_s or 0.0
     if error.fault == "rate_limited":
         return (state.seconds_since_start or 0.0) + wait_s > _PATIENCE_S

@@ -1,7 +1,8 @@
 """What went wrong with a request, in one vocabulary for all providers."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -20,12 +21,17 @@ _OVERLONG = re.compile(
     r"|too (many|much) (images|tokens|media)|payload size exceeds|at most \d+ image",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(
-    r"insufficient_quota|billing|credit balance"
-    r"|api.key (is )?(not valid|not found|expired|invalid)",
-    re.IGNORECASE,
-)
-"""Says that this key, or its account, will not be served, whatever the status."""
+_UNSERVED = r"insufficient_quota|billing_not_active|credit balance"
+_REFUSED: Mapping[int, re.Pattern[str]] = {
+    400: re.compile(
+        rf"{_UNSERVED}|billing|api.key (is )?(not valid|not found|expired|invalid)", re.IGNORECASE
+    ),
+    # OpenAI and Google speak of billing also where a minute's limit is all that was passed.
+    429: re.compile(rf"{_UNSERVED}|limit: 0\b", re.IGNORECASE),
+}
+"""By status, what says that this key, or its account, will not be served."""
+_SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d*)?)(ms|s)?)?")
+"""A span of time, such as `6m0s`, `120ms` or `1.5`."""
 
 
 def status_error(status: int, message: str, headers: Mapping[str, str]) -> ModelError:
@@ -36,30 +42,38 @@ def status_error(status: int, message: str, headers: Mapping[str, str]) -> Model
         message: What the server says: its error message, or the body.
         headers: The answer's headers, names in any case.
     """
-    fault = _fault(status, message)
-    said = " ".join(scrub(message).split())[:_LONGEST_MESSAGE]
+    fault, said = _fault(status, message), _said(message)
     text = f"the server answered {status}" + (f": {said}" if said else "")
     lower = {name.lower(): value for name, value in headers.items()}
-    return ModelError(text, fault=fault, retry_after_s=_retry_after_s(lower))
+    wait_s = _retry_after_s(lower)
+    if wait_s is None and fault == "rate_limited":
+        wait_s = max(_resets_s(lower), default=None)
+    return ModelError(text, fault=fault, retry_after_s=wait_s)
 
 
 def connection_error(error: BaseException) -> ModelError:
     """Returns the error that a connection which failed, broke or timed out stands for."""
-    said = " ".join(scrub(str(error)).split())[:_LONGEST_MESSAGE]
-    kind = type(error).__name__
+    kind, said = type(error).__name__, _said(str(error))
     return ModelError(f"no answer: {kind}" + (f": {said}" if said else ""), fault="unavailable")
 
 
 def rubbish_error(what: str) -> ModelError:
     """Returns the error that an answer stands for which is not what its protocol promises."""
-    said = " ".join(scrub(what).split())[:_LONGEST_MESSAGE]
-    return ModelError(f"the server's answer is not to be understood: {said}", fault="unavailable")
+    return ModelError(
+        f"the server's answer is not to be understood: {_said(what)}", fault="unavailable"
+    )
+
+
+def _said(text: str) -> str:
+    """Returns the beginning of what a server says, without secrets, on one line, fit to print."""
+    line = " ".join(scrub(text).split())[:_LONGEST_MESSAGE]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def _fault(status: int, message: str) -> ModelFault:
     if status in (400, 413, 422) and (status == 413 or _OVERLONG.search(message)):
         return "overlong"
-    if status in (400, 429) and _REFUSED.search(message):
+    if status in _REFUSED and _REFUSED[status].search(message):
         return "fatal"
     if status in (429, 529):
         return "rate_limited"
@@ -72,15 +86,38 @@ def _fault(status: int, message: str) -> ModelFault:
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Reads `Retry-After`, in seconds or as a date, and the milliseconds that OpenAI sends."""
+    wait_s = _span_s(headers.get("retry-after-ms", "") + "ms")
+    if wait_s is None:
+        wait_s = _span_s(headers.get("retry-after", ""))
+    return wait_s
+
+
+def _resets_s(headers: Mapping[str, str]) -> Iterator[float]:
+    """Yields after how many seconds the limits that are used up begin anew.
+
+    They stand in `x-ratelimit-reset-requests` and its like, in
+    `anthropic-ratelimit-requests-reset` and its like.
+    """
+    for name, value in headers.items():
+        if "ratelimit" in name and "-reset" in name:
+            used_up = headers.get(name.replace("-reset", "-remaining")) == "0"
+            if used_up and (wait_s := _span_s(value)) is not None:
+                yield wait_s
+
+
+def _span_s(text: str) -> float | None:
+    """Reads a span of time, or a date as the span from now; None where it is neither."""
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        if re.fullmatch(r"[0-9.]+", value):
-            return float(value)
-        if value:
-            wait = parsedate_to_datetime(value) - datetime.now(UTC)
-            return max(0.0, wait.total_seconds())
+        if (found := _SPAN.fullmatch(text)) and text:
+            hours, minutes, number, unit = found.groups(default="0")
+            seconds = float(number) / (1000 if unit == "ms" else 1)
+            seconds += 3600 * float(hours) + 60 * float(minutes)
+            return seconds if math.isfinite(seconds) else None
+        return max(0.0, (_date(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
-        pass  # a header that cannot be read says nothing
-    return None
+        return None
+
+
+def _date(text: str) -> datetime:
+    """Reads a date as HTTP, or as RFC 3339, has it."""
+    return datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)

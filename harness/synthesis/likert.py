@@ -101,6 +101,8 @@ class LikertFilter(AtLeast):
                 "format": (FORMAT,),
                 "agent": (judge.agent,),
                 "selector": ("random",),
+                "control": (),
+                "window": None,
                 "demos": (judge.shown,),
                 "demo_sets": judge.prompts,
                 "episodes": judge.prompts,

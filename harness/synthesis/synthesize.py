@@ -105,6 +105,9 @@ def _single(experiment: Experiment) -> tuple[str, str]:
             )
     if len(experiment.pool) > 1:
         raise ExperimentError("option --pool: expected one, got more")
+    for field in ("teacher_forced", "context_tokens", "control"):
+        if getattr(experiment, field):
+            raise ExperimentError(f"{field}: not in a synthesis, whose episodes are of one kind")
     return experiment.task[0], experiment.agent[0]
 
 
@@ -128,7 +131,7 @@ def _filter(text: str, experiment: Experiment, beside: Path, runs: Runs) -> Filt
 
 
 def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
+    return path.parent / f"{path.name}{ending}"
 
 
 def _perturbed(

@@ -49,7 +49,7 @@ def propose_perturbed(
     """
     player = f"{PERTURBED}:noise={noise!r}"
     with closing(PerturbedExpert(task, noise)) as expert:
-        settings = dict(expert.settings)
+        settings, slow = dict(expert.settings), expert.slow
         if expert.plans:
             raise UsageError(
                 f"{expert.settings['expert']}, the expert of {task.name}, takes seconds for a "
@@ -67,7 +67,8 @@ def propose_perturbed(
     if len(found) < episodes:
         with _alone(cache, group):
             found = _find(cache, group, task, openings)  # another process may have played them
-            for one in _play(task, player, [o for o in openings if o.index not in found]):
+            missing = [opening for opening in openings if opening.index not in found]
+            for one in _play(task, player, missing, slow=slow):
                 if one is not None:
                     found[one.opening.index] = one
                     if cache is not None:
@@ -87,12 +88,10 @@ _ADVICE = (
 
 
 def _play(
-    task: Task[Any], player: str, openings: Sequence[Opening]
+    task: Task[Any], player: str, openings: Sequence[Opening], *, slow: bool
 ) -> Iterator[Demonstration | None]:
     """Yields None, and then the episodes as they are done."""
     yield None
-    with closing(task.expert()) as expert:
-        slow = expert.slow
     if not slow:
         for opening in openings:
             yield demonstrate(task, opening, str(opening.index), player)

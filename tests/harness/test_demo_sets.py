@@ -74,5 +74,5 @@ def test_without_demonstrations_there_are_no_sets(play):
 
 def test_a_set_that_cannot_be_filled_is_refused_before_anything_is_made():
     fields = {**FIELDS, "episodes": 500, "demos": (1000,), "demo_sets": 1}
-    with pytest.raises(PoolError, match="of which .* never show an evaluated opening"):
+    with pytest.raises(PoolError, match=r"of which .* never show an evaluated opening"):
         make_plan(Experiment(agent=("nearest",), **fields))

@@ -264,6 +264,9 @@ def test_who_cannot_propose_is_refused(propose, tmp_path, name, error, said):
         ({"format": ("ascii", "rgb")}, "option --format: expected one, got ascii, rgb"),
         ({"demos": (1, 2)}, "option --demos: expected one, got 1, 2"),
         ({"selector": ("random", "relevance")}, "option --selector: expected one"),
+        ({"teacher_forced": True}, "teacher_forced: not in a synthesis"),
+        ({"context_tokens": (8000,)}, "context_tokens: not in a synthesis"),
+        ({"control": ("noise=0.5",)}, "control: not in a synthesis"),
     ],
 )
 def test_it_plays_one_cell(propose, fields, said):
