@@ -22,6 +22,9 @@ _LABEL = re.compile(
 _AROUND = " \t\r\n\"'`*_<>\u00ab\u00bb\u2018\u2019\u201c\u201d"
 _MOST_WORDS = 6
 """The longest run of last words that may be an action (`A1: ICE CREAM`)."""
+_HALF = 8192
+"""Characters at each end of a reply in which an action is looked for leniently: no action is so
+long, and to look through megabytes would hold up all other episodes."""
 
 
 class Reading(NamedTuple):
@@ -68,6 +71,8 @@ def _lenient(task: Task[Any], env: Any, reply: str, strict: ParsedAction) -> Par
 
 def _candidates(reply: str) -> Iterator[str]:
     """Yields what may be meant as the action, the likeliest first."""
+    if len(reply) > 2 * _HALF:
+        reply = f"{reply[:_HALF]}\n{reply[-_HALF:]}"
     after = reply.rpartition(_MARK)[2] if _MARK in reply else ""
     fenced = [found.group(1) for found in _FENCE.finditer(reply)]
     for text in (reply, after, *reversed(fenced)):

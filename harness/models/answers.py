@@ -8,6 +8,8 @@ from icil.harness.models.errors import rubbish_error
 
 _LONGEST = 200
 """Characters of an answer that are repeated."""
+_MOST_TOKENS = 10**12
+"""More than any call takes: a count above is rubbish, which no sum could hold."""
 
 
 def read_object(content: bytes) -> dict[str, Any]:
@@ -54,8 +56,8 @@ def shorten(text: str) -> str:
 
 
 def count(usage: Mapping[str, Any], *path: str) -> int:
-    """Returns a number of tokens; 0 where there is none at the end of the path."""
+    """Returns a number of tokens; 0 where there is none, or no possible one, at a path's end."""
     found: Any = usage
     for name in path:
         found = found.get(name) if isinstance(found, Mapping) else None
-    return found if type(found) is int and found > 0 else 0
+    return found if type(found) is int and 0 < found <= _MOST_TOKENS else 0

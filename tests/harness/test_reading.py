@@ -79,6 +79,24 @@ def test_both_readings_swap_places(read):
         )
 
 
+@pytest.mark.parametrize(
+    ("reply", "action"),
+    [
+        ("." * 5_000_000 + "\nSo I go **up**.", "up"),
+        ("So I go " + "up " * 2_000_000, "up"),
+        ("`up`\n" + "because " * 1_000_000, "up"),
+        ("```\n" * 1_000_000 + "down\n```", "down"),
+        ("up" * 5_000_000, None),
+        ("!" * 5_000_000, None),
+        ("[" * 5_000_000 + "]", None),
+        ("x" * 5_000_000 + " up " + "x" * 5_000_000, None),
+    ],
+)
+def test_a_long_reply_is_read_at_its_ends(read, reply, action):
+    found = read("gridworld", reply).counts
+    assert (found.action, found.status == "ok") == (action, action is not None)
+
+
 def test_what_follows_the_last_mark_counts_where_reasoning_was_asked_for(read):
     reply = "Action: left would hit the wall.\nAction: up"
     assert read("gridworld", reply, reasoning=True, reader="strict").counts.action == "up"

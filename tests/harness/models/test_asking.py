@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens
+from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens, asking
 from icil.harness.models.asking import Asker
 from icil.harness.models.gate import Gate
 from icil.prompt_builders import Prefix, TextPart
@@ -77,7 +77,7 @@ def test_a_server_that_fails_is_given_up():
 
 
 def test_a_server_that_turns_away_is_waited_for():
-    provider, errors = ask(*[fault("rate_limited", retry_after_s=0.0)] * 30)
+    provider, errors = ask(*[fault("rate_limited", retry_after_s=0.002)] * 30)
     assert (provider.calls, errors) == (31, [])
 
 
@@ -98,10 +98,52 @@ def test_it_waits_as_long_as_the_server_asks():
     assert provider.times[1] - provider.times[0] >= 0.3
 
 
+def test_a_server_that_asks_for_no_wait_is_not_asked_without_end():
+    provider, errors = ask(*[fault("rate_limited", retry_after_s=0.0)] * 9)
+    assert (provider.calls, errors) == (10, [])
+    assert provider.times[-1] - provider.times[0] > 0.02
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "rate_limited"])
+def test_a_server_that_asks_for_too_long_a_wait_is_not_waited_for(kind):
+    gate = Gate(4)
+    provider, errors = ask(*[fault(kind, retry_after_s=86_400.0)] * 3, times=4, gate=gate)
+    assert (provider.calls, [error.fault for error in errors]) == (4, [kind] * 3)
+
+
+def test_a_server_that_turns_away_for_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(asking, "_PATIENCE_S", 0.05)
+    provider, errors = ask(*[fault("rate_limited", retry_after_s=0.03)] * 99, times=9)
+    assert [error.fault for error in errors] == ["rate_limited"] * 7 + ["fatal"] * 2
+    assert provider.calls <= 7 * 3 + 3
+
+
+def test_after_what_is_fatal_nothing_is_sent_any_more():
+    provider, errors = ask(fault("fatal"), times=5)
+    assert provider.calls == 1
+    assert [str(error) for error in errors] == ["it was fatal"] * 5
+    assert {error.fault for error in errors} == {"fatal"}
+
+
+def test_what_is_fatal_for_one_stops_those_that_wait():
+    """The first is refused while the others wait in the gate, or to be sent again."""
+    provider = Scripted(0.05, fault("unavailable"), fault("fatal"))
+
+    async def main():
+        asker = Asker(provider, Gate(3), timeout_s=5.0, first_wait_s=0.1)
+        asked = (asker.ask(PROMPT, SAMPLING) for _ in range(6))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    answered, *errors = asyncio.run(asyncio.wait_for(main(), 60))
+    assert answered.completion.text == "up"  # what is on its way is waited for
+    assert [str(error) for error in errors] == ["it was fatal"] * 5
+    assert provider.calls == 3
+
+
 def test_the_gate_narrows_when_turned_away_and_widens_when_answered():
     gate = Gate(8)
     ask(fault("rate_limited"), gate=gate)
-    assert gate.limit == 4
+    assert gate.limit < 8
     ask(*[None] * 60, times=60, gate=gate)
     assert gate.limit == 8
 

@@ -1,6 +1,7 @@
 """The gate: how many are let in, how it narrows and widens, and that it never jams."""
 
 import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -22,6 +23,13 @@ async def settle():
         await asyncio.sleep(0)
 
 
+@asynccontextmanager
+async def full(gate, number):
+    """Gives the tickets of so many who are inside."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(gate.enter()) for _ in range(number)]
+
+
 def test_no_more_are_let_in_than_the_limit_and_in_their_order():
     async def scene():
         gate, enough, seen = Gate(3), asyncio.Event(), []
@@ -38,13 +46,13 @@ def test_no_more_are_let_in_than_the_limit_and_in_their_order():
 def test_one_too_many_halves_it_once_for_all_that_were_sent_before():
     async def scene():
         gate = Gate(16)
-        async with gate.enter() as first, gate.enter() as second:
-            gate.slow_down(first)
+        async with full(gate, 16) as tickets:
+            gate.slow_down(tickets[0])
             assert gate.limit == 8
-            gate.slow_down(second)
+            gate.slow_down(tickets[-1])
             assert gate.limit == 8
-        async with gate.enter() as third:
-            gate.slow_down(third)
+        async with full(gate, 8) as tickets:
+            gate.slow_down(tickets[3])
         assert gate.limit == 4
         for _ in range(10):
             async with gate.enter() as ticket:
@@ -54,11 +62,25 @@ def test_one_too_many_halves_it_once_for_all_that_were_sent_before():
     played(scene)
 
 
+def test_half_of_those_that_are_inside_are_let_in_however_many_might_have_been():
+    async def scene():
+        gate = Gate(1024)
+        async with full(gate, 16) as tickets:
+            gate.slow_down(tickets[5])
+        assert gate.limit == 8
+        gate.speed_up()
+        async with full(gate, 2) as tickets:
+            gate.slow_down(tickets[0])
+        assert gate.limit == 1
+
+    played(scene)
+
+
 def test_answers_widen_it_by_about_one_a_round_up_to_the_most():
     async def scene():
         gate = Gate(6)
-        async with gate.enter() as ticket:
-            gate.slow_down(ticket)
+        async with full(gate, 6) as tickets:
+            gate.slow_down(tickets[0])
         assert gate.limit == 3
         for _ in range(4):
             gate.speed_up()

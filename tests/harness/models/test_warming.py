@@ -1,6 +1,7 @@
 """Warming: one request of a prefix goes first, whatever becomes of it."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_the_others_wait_for_the_first_and_then_go_together():
         await asyncio.gather(*tasks)
         await send(warming, b"p", log, "e")
         assert log[-2:] == ["e sent", "e answered"]
+
+    asyncio.run(scene())
+
+
+def test_what_is_over_is_forgotten_but_that_it_is_warm():
+    async def scene():
+        warming, log = Warming(), []
+        for number in range(5):
+            failing = send(warming, b"%d" % number, log, "a", error=ValueError())
+            await asyncio.gather(failing, return_exceptions=True)
+        await send(warming, b"p", log, "b")
+        gc.collect()
+        assert (len(warming._warm), len(warming._first)) == (1, 0)
 
     asyncio.run(scene())
 
