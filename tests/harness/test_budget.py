@@ -129,7 +129,7 @@ def test_a_limit_on_dollars_needs_prices(tmp_path):
         priced = False
 
     experiment = Experiment(task=("gridworld",), format=("coords",), agent=("odd",), demos=(0,))
-    with pytest.raises(ExperimentError, match="price of odd is not known.*--prices"):
+    with pytest.raises(ExperimentError, match=r"price of odd is not known.*--prices"):
         run(
             experiment,
             tmp_path / "run",
