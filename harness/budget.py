@@ -2,13 +2,18 @@
 
 A request is only sent if even the most that it can take is left: its prompt, nothing of it
 cached, and the longest reply. What is held for requests on their way is not spent yet: one
-that does not fit beside them waits until they are settled.
+that does not fit beside them waits until they are settled. Prompts are counted here: a limit
+can be passed by what the provider counts more, in the requests on their way at that moment.
 """
 
 import asyncio
 from dataclasses import dataclass
 
 from icil.results import Usage
+from icil.tasks.errors import ExperimentError
+
+_MOST_USD = 1e12
+"""No limit is higher; nor is one infinite, or no number."""
 
 
 class OverBudgetError(Exception):
@@ -17,11 +22,22 @@ class OverBudgetError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The most that a run may take, what was spent before it was interrupted included."""
+    """The most that a run may take, what was spent before it was interrupted included.
+
+    Raises:
+        ExperimentError: A limit is none.
+    """
 
     cost_usd: float | None = None
+    """Requests without an answer are not in it: nobody says what they cost."""
     tokens: int | None = None
     """Input and output, cached input included."""
+
+    def __post_init__(self) -> None:
+        if self.cost_usd is not None and not 0 <= self.cost_usd <= _MOST_USD:
+            raise ExperimentError(f"max_cost: expected US dollars, 0 or more, got {self.cost_usd}")
+        if self.tokens is not None and self.tokens < 0:
+            raise ExperimentError(f"max_tokens: expected 0 or more, got {self.tokens}")
 
 
 class Purse:

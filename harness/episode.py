@@ -219,7 +219,7 @@ class Episode:
         purse, prompt = self._desk.purse, turn.prompt
         most = Usage()
         if prompt is not None and purse.limited:
-            most = self._cell.agent.most(prompt)
+            most = await call(True, self._cell.agent.most, prompt)
         await purse.hold(most)
         spent: Usage | None = None
         try:

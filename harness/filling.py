@@ -89,7 +89,9 @@ class Filling:
     def _frame(self) -> int:
         """The tokens of a prefix around its demonstrations."""
         two = self._sample[:2]
-        return sum(self._tokens((one,)) for one in two) - self._tokens(two) * (len(two) - 1)
+        if len(two) < 2:
+            return self._tokens(())
+        return sum(self._tokens((one,)) for one in two) - self._tokens(two)
 
     @cached_property
     def _usual(self) -> int:

@@ -1,9 +1,10 @@
 """Whether a prompt fits the model that it is for, known before it is sent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from icil.harness.agents import Agent
+from icil.harness.models.recent import Recent
 from icil.harness.threads import call
 from icil.prompt_builders import ImagePart, Part, Prefix, TextPart
 from icil.tasks import ModelError
@@ -12,6 +13,8 @@ _BASE64 = 4 / 3
 """Bytes of an image in a request for each of its own."""
 _WRAPPING = 64
 """Bytes that the request spends around each part, and a little more."""
+_KEPT = 4096
+"""How many prefixes' sizes are remembered."""
 
 
 @dataclass(slots=True)
@@ -28,18 +31,19 @@ class Size:
         )
 
 
-@dataclass(frozen=True, eq=False)
 class Sizes:
-    """The sizes of the prefixes of a run, each measured once."""
+    """The sizes of the prefixes of a run, each measured once while it is in use."""
 
-    _known: dict[tuple[int, bytes], Size] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._known: Recent[Size] = Recent(_KEPT)
 
     async def of(self, agent: Agent, prefix: Prefix) -> Size:
         """Returns the size of a prefix in the context of an agent."""
-        key = (id(agent), prefix.hash)
-        if key not in self._known:
-            self._known[key] = await call(True, measure, agent, prefix.parts)
-        return self._known[key]
+        key = b"%d %b" % (id(agent), prefix.hash)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known.put(key, await call(True, measure, agent, prefix.parts), 1)
+        return known
 
 
 def measure(agent: Agent, parts: Iterable[Part]) -> Size:

@@ -6,17 +6,20 @@ writes the store; rendering a prefix and slow experts have threads of their own.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from icil.harness.agents import Agent
+from icil.harness.agents.model import ModelAgent
 from icil.harness.budget import Budget, OverBudgetError, Purse
 from icil.harness.cells import Cell
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, check_folder, open_folder
+from icil.harness.models import Tokens
 from icil.harness.plan import Plan, make_plan
 from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.rehearsal import rehearse
@@ -136,20 +139,20 @@ async def run_plan(
 ) -> RunSummary:
     """Plays a plan that was made already; otherwise as `run_async`."""
     check_folder(folder, plan)
-    for name, agent in {cell.record.agent: cell.agent for cell in plan.cells}.items():
-        if budget.cost_usd is not None and not agent.priced:
-            raise ExperimentError(
-                f"the price of {name} is not known, so that its cost cannot be limited; give it "
-                "in a file with --prices"
-            )
-        await agent.prepare()
-    if not (folder / FILE_NAME).exists():
-        await call(True, rehearse, plan)
-    with open_folder(folder, plan) as store:
-        stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
-        await asyncio.to_thread(remember, store)
-        leaderboard = await asyncio.to_thread(make_leaderboard, store)
-        counts, faults = store.counts(), store.faults()
+    unpriced = [cell.record.agent for cell in plan.cells if not cell.agent.priced]
+    if budget.cost_usd is not None and unpriced:
+        raise ExperimentError(
+            f"the price of {unpriced[0]} is not known, so that its cost cannot be limited; give "
+            "it in a file with --prices"
+        )
+    async with _prepared(plan):
+        if not (folder / FILE_NAME).exists():
+            await call(True, rehearse, plan)
+        with open_folder(folder, plan) as store:
+            stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
+            await asyncio.to_thread(remember, store)
+            leaderboard = await asyncio.to_thread(make_leaderboard, store)
+            counts, faults = store.counts(), store.faults()
     await asyncio.to_thread(_write_results, leaderboard, folder)
     return RunSummary(
         folder=folder,
@@ -161,6 +164,16 @@ async def run_plan(
         stopped=stopped,
         skipped=plan.skipped,
     )
+
+
+@asynccontextmanager
+async def _prepared(plan: Plan) -> AsyncIterator[None]:
+    """Prepares the agents; closes all that were prepared, whatever happens."""
+    async with AsyncExitStack() as stack:
+        for agent in dict.fromkeys(cell.agent for cell in plan.cells):
+            await agent.prepare()
+            stack.push_async_callback(agent.close)
+        yield
 
 
 def _write_results(leaderboard: Leaderboard, folder: Path) -> None:
@@ -176,7 +189,7 @@ async def _play(
 ) -> Mapping[str, str]:
     """Plays what is left; returns the agents that were stopped, and why."""
     write = StoreWriter(store)
-    purse = Purse(budget, store.cost(), store.tokens())
+    purse = Purse(budget, store.cost() + _unpriced_cost(plan, store), store.tokens())
     desk = Desk(
         seed=plan.experiment.seed,
         store=store,
@@ -222,14 +235,36 @@ async def _play(
         # One fault stops all workers; the first is the cause, the others follow from it.
         raise errors.exceptions[0] from None
     finally:
-        try:
-            for agent in {cell.agent for cell in plan.cells}:
-                await agent.close()
-        finally:
-            await write.close()
+        await write.close()
     if purse.stopped is not None:
         stopped[""] = purse.stopped
     return stopped
+
+
+_UNPRICED = """
+SELECT c.agent, s.input_tokens, s.cached_input_tokens, s.cache_write_tokens, s.output_tokens,
+       s.reasoning_tokens
+FROM steps s JOIN episodes e ON e.id = s.episode JOIN cells c ON c.id = e.cell
+WHERE s.cost_usd IS NULL
+"""
+
+
+def _unpriced_cost(plan: Plan, store: RunStore) -> float:
+    """Returns what calls cost, in dollars, that were made when their price was not yet known."""
+    agents = {cell.record.agent: cell.agent for cell in plan.cells}
+    cost = 0.0
+    for name, input_, cached, written, output, reasoning in store.rows(_UNPRICED)[1]:
+        agent = agents[name]
+        if isinstance(agent, ModelAgent) and agent.price is not None:
+            taken = Tokens(
+                input=input_,
+                cached=cached,
+                cache_write=written,
+                output=output,
+                reasoning=reasoning,
+            )
+            cost += agent.price.cost(taken)
+    return cost
 
 
 def _queues(plan: Plan) -> Iterable[Sequence[Cell]]:

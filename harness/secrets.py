@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from icil.tasks.errors import ExperimentError
+
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS)S?$", re.IGNORECASE)
 """Names of environment variables that hold secrets."""
 _SHORTEST = 6
@@ -12,15 +14,25 @@ _SHORTEST = 6
 
 
 def load_dotenv(folder: Path) -> None:
-    """Takes the variables of a `.env` file in a folder that the environment does not have."""
+    """Takes the variables of a `.env` file in a folder that the environment does not have.
+
+    Raises:
+        ExperimentError: It cannot be read as one.
+    """
     path = folder / ".env"
     if not path.is_file():
         return
     from dotenv import dotenv_values
 
-    for name, value in dotenv_values(path, interpolate=False).items():
-        if value is not None:
-            os.environ.setdefault(name, value)
+    try:
+        for name, value in dotenv_values(path, interpolate=False).items():
+            if value is not None:
+                os.environ.setdefault(name, value)
+    except (OSError, ValueError) as error:  # what it says may hold a part of a key
+        raise ExperimentError(
+            f"{path.absolute()} cannot be read: expected lines such as OPENAI_API_KEY=…, in UTF-8 "
+            f"({type(error).__name__})"
+        ) from None
 
 
 def scrub(text: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -150,7 +150,8 @@ class Agent(ABC):
     def most(self, prompt: Prompt) -> Usage:
         """Returns the most that the reply to a prompt can take, for a run with a budget.
 
-        Its cost is None where the price is not known; for players that cost nothing, 0.
+        May take long, and is called in a thread. Its cost is None where the price is not known;
+        for players that cost nothing, 0.
         """
         return Usage()
 

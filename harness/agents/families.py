@@ -1,10 +1,11 @@
 """The families of models: `openai/MODEL` and its like, each with its provider."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, NamedTuple
 
 from icil.harness.agents.model import ModelAgent
 from icil.harness.models import Provider, Sampling
@@ -14,20 +15,30 @@ from icil.tasks.errors import ExperimentError, UnknownNameError
 OUTPUT_TOKENS, REASONING_OUTPUT_TOKENS = 2048, 8192
 """The longest replies, as in LMAct (arXiv 2412.01441)."""
 TIMEOUT_S = 600.0
-_OURS = ("timeout_s",)
-"""What a provider's class takes and every family gives it."""
-_EXPECTED: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "temperature": ((int, float), "a number"),
-    "max_output_tokens": (int, "a whole number, 1 or more"),
-    "timeout_s": ((int, float), "seconds"),
-    "context_tokens": (int, "a whole number, 1 or more"),
-    "max_images": (int, "a whole number, 0 or more"),
-    "parameters": (Mapping, "names and values, such as {reasoning_effort: low}"),
+
+
+class _Number(NamedTuple):
+    """What a setting that is a number can be."""
+
+    kind: type | tuple[type, ...]
+    least: float
+    expected: str
+
+
+_NUMBERS: Mapping[str, _Number] = {
+    "temperature": _Number((int, float), 0, "a number, 0 or more"),
+    "max_output_tokens": _Number(int, 1, "a whole number, 1 or more"),
+    "timeout_s": _Number((int, float), 1e-3, "seconds, 0.001 or more"),
+    "context_tokens": _Number(int, 1, "a whole number, 1 or more"),
+    "max_images": _Number(int, 0, "a whole number, 0 or more"),
 }
-
-
-_NOT_PARAMETERS = ("model", "messages", "contents", "stream")
+_MOST = 1e9
+"""No setting is a higher number; nor infinite, or no number."""
+_PARAMETERS = "names and values, such as {reasoning_effort: low}"
+_NOT_PARAMETERS = frozenset({"candidatecount", "contents", "messages", "model", "n", "stream"})
 """What makes the request what it is."""
+_LONGEST = frozenset({"maxcompletiontokens", "maxoutputtokens", "maxtokens"})
+"""What says how long a reply may be; a run's limits hold to `max_output_tokens`."""
 
 
 class Family:
@@ -71,16 +82,20 @@ class Family:
             UnknownNameError: There is no such setting.
             ExperimentError: A setting has a value that it cannot have.
         """
-        self._check(
-            model,
-            temperature=temperature,
-            max_output_tokens=max_output_tokens,
-            timeout_s=timeout_s,
-            context_tokens=context_tokens,
-            max_images=max_images,
-            parameters=parameters,
-        )
         made = self._class(own)
+        self._check_name(model)
+        numbers = {
+            "temperature": temperature,
+            "max_output_tokens": max_output_tokens,
+            "context_tokens": context_tokens,
+            "max_images": max_images,
+        }
+        given = {name: value for name, value in numbers.items() if value is not None}
+        self._check_numbers(model, {**given, "timeout_s": timeout_s})
+        self._check_parameters(model, {} if parameters is None else parameters)
+        for name, value in own.items():
+            if not _is_json(value):
+                raise self._wrong(model, name, "a value that JSON has", value)
         limits = find_limits(self._provider, model)
         if context_tokens is not None:
             limits = replace(limits, context_tokens=context_tokens)
@@ -113,25 +128,50 @@ class Family:
         parameters = signature(made).parameters.values()
         known = [p.name for p in parameters if p.kind is Parameter.KEYWORD_ONLY]
         for setting in own:
-            if setting not in known or setting in _OURS:
-                raise UnknownNameError("setting", setting, {*known, *_EXPECTED} - {*_OURS})
+            if setting not in known:
+                raise UnknownNameError("setting", setting, {*known, *_NUMBERS, "parameters"})
         return made
 
-    def _check(self, model: str, **settings: Any) -> None:
-        for name, value in settings.items():
-            kind, expected = _EXPECTED[name]
-            bad = isinstance(value, bool) or not isinstance(value, kind)
-            if not bad and isinstance(value, int | float):
-                bad = value < (1 if name in ("max_output_tokens", "context_tokens") else 0)
-            if value is not None and bad:
-                raise ExperimentError(
-                    f"{self._provider}/{model}: {name}: expected {expected}, got {value!r:.60}"
-                )
-        for name in settings["parameters"] or ():
-            if name in _NOT_PARAMETERS:
+    def _check_name(self, model: str) -> None:
+        if not model.isprintable():
+            raise ExperimentError(
+                f"{self._provider}/…: no model's name holds what cannot be printed, as "
+                f"{model!a:.60} does"
+            )
+
+    def _check_numbers(self, model: str, numbers: Mapping[str, object]) -> None:
+        for name, value in numbers.items():
+            kind, least, expected = _NUMBERS[name]
+            number = isinstance(value, kind) and not isinstance(value, bool)
+            if not (number and least <= value <= _MOST):  # type: ignore[operator]
+                raise self._wrong(model, name, expected, value)
+
+    def _check_parameters(self, model: str, parameters: object) -> None:
+        if not isinstance(parameters, Mapping) or not _is_json(dict(parameters)):
+            raise self._wrong(model, "parameters", _PARAMETERS, parameters)
+        for name in parameters:
+            plain = name.replace("_", "").lower()
+            if plain in _NOT_PARAMETERS or plain in _LONGEST:
+                instead = "; set max_output_tokens instead" if plain in _LONGEST else ""
                 raise ExperimentError(
                     f"{self._provider}/{model}: parameters: {name!r} is said by the harness"
+                    f"{instead}"
                 )
+
+    def _wrong(self, model: str, name: str, expected: str, value: object) -> ExperimentError:
+        return ExperimentError(
+            f"{self._provider}/{model}: {name}: expected {expected}, got {value!r:.60}"
+        )
+
+
+def _is_json(value: object) -> bool:
+    """Returns whether a value is the same after it was written as JSON and read again."""
+    try:
+        written = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        written.encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return bool(json.loads(written) == value)
 
 
 def _is_free(provider: str, model: str) -> bool:

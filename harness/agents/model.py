@@ -6,23 +6,29 @@ priced. The provider's client is made when a run begins: a plan or an estimate n
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.models import Completion, Provider, Sampling
+from icil.harness.models.answers import shorten
 from icil.harness.models.asking import Asker
 from icil.harness.models.gate import Gate
 from icil.harness.models.limits import Limits
 from icil.harness.models.prices import Price, Prices
+from icil.harness.models.recent import Recent
 from icil.harness.models.warming import Warming
 from icil.prompt_builders import Part, Prefix, Prompt
 from icil.results import Usage
 
 _COUNTED = 512
 """How many prefixes' tokens are remembered."""
+_DOUBT = 1.5
+"""By how much a provider other than OpenAI is taken to count more tokens than are counted here,
+until its first answer tells."""
+_SMALL = 1000
+"""Tokens: what a provider adds to a shorter prompt says nothing about a long one."""
 
 
 class ModelAgent(Agent):
@@ -75,8 +81,8 @@ class ModelAgent(Agent):
         self._warming = Warming()
         self._playing: dict[bytes, tuple[Prefix, set[EpisodeContext]]] = {}
         """By hash the prefixes that were sent, and the episodes that go on with them."""
-        self._counted: OrderedDict[bytes, int] = OrderedDict()
-        self._undercount = 1.0
+        self._counted: Recent[int] = Recent(_COUNTED)
+        self._undercount: float | None = None
         """The most by which the provider has counted more tokens than were counted here."""
 
     @property
@@ -121,6 +127,7 @@ class ModelAgent(Agent):
             self._asker = Asker(
                 self._client, Gate(self._client.most_at_once), timeout_s=self._timeout_s
             )
+            self._warming = Warming()
 
     async def act(self, turn: Turn) -> Reply:
         """Returns the model's reply.
@@ -135,6 +142,7 @@ class ModelAgent(Agent):
         await self._begin_prefix(prompt.prefix, turn.episode)
         async with self._warming.warmed(prompt.prefix.hash):
             completion, latency_s = await self._asker.ask(prompt, self.sampling)
+        self._learn(prompt, completion.tokens.input)
         return _reply(completion, self._usage(completion, latency_s))
 
     async def end(self, episode: EpisodeContext) -> None:
@@ -150,14 +158,12 @@ class ModelAgent(Agent):
             await client.close()
 
     def most(self, prompt: Prompt) -> Usage:
-        """Returns the most that a reply can take: nothing cached, and the longest answer."""
-        known = self._counted.get(prompt.prefix.hash)
-        if known is None:
-            known = self._counted[prompt.prefix.hash] = sum(map(self.tokens, prompt.prefix.parts))
-            if len(self._counted) > _COUNTED:
-                self._counted.popitem(last=False)
-        rest = sum(map(self.tokens, (*prompt.tail, *prompt.question)))
-        tokens = int((known + rest) * self._undercount) + 1
+        """Returns the most that a reply can take: nothing cached, and the longest answer.
+
+        The prompt's tokens are counted here, and corrected by what the provider counted before.
+        """
+        more = self._undercount or (1.0 if self.provider == "openai" else _DOUBT)
+        tokens = int(self._count(prompt) * more) + 1
         output = self.sampling.max_output_tokens
         cost = 0.0 if self._free else None
         if self.price is not None:
@@ -173,6 +179,20 @@ class ModelAgent(Agent):
         from icil.harness.models.tokens import count_tokens
 
         return count_tokens(part, self.provider, self.model)
+
+    def _count(self, prompt: Prompt) -> int:
+        """Counts a prompt's tokens; may take long for a new prefix."""
+        prefix = prompt.prefix
+        known = self._counted.get(prefix.hash)
+        if known is None:
+            known = self._counted.put(prefix.hash, sum(map(self.tokens, prefix.parts)), 1)
+        return known + sum(map(self.tokens, (*prompt.tail, *prompt.question)))
+
+    def _learn(self, prompt: Prompt, taken: int) -> None:
+        """Is told how many tokens the provider counted, in case there is a budget."""
+        if self._counted.get(prompt.prefix.hash) is not None:
+            more = taken / max(_SMALL, self._count(prompt))
+            self._undercount = max(1.0, more, self._undercount or 0.0)
 
     async def _begin_prefix(self, prefix: Prefix, episode: EpisodeContext) -> None:
         """Notes who plays with a prefix; a new one ends those that nobody plays with."""
@@ -215,9 +235,9 @@ def _reply(completion: Completion, usage: Usage) -> Reply:
     return Reply(
         text=completion.text,
         usage=usage,
-        model=completion.model,
+        model=completion.model and shorten(completion.model),
         finish=completion.finish,
-        detail=completion.detail,
+        detail=completion.detail and shorten(completion.detail),
         parameters=completion.parameters,
         dropped=completion.dropped,
     )

@@ -13,6 +13,8 @@ from icil.harness.cli.tables import shown_demonstrations
 from icil.harness.estimates import Amounts, CellEstimate, Estimate
 
 _MOST_ROWS = 40
+_ROOM = 100
+"""Columns that a table with a row for each cell takes."""
 _NUMBERS = ("calls", "input", "cached", "output", "images", "USD", "no cache")
 
 
@@ -30,7 +32,7 @@ def print_estimate(found: Estimate, console: Console) -> None:
     if not found.cells:
         console.print("No model is asked: nothing is sent, and it costs nothing.")
         return
-    console.print(_table(found))
+    console.print(_table(found, each=len(found.cells) <= _MOST_ROWS and console.width >= _ROOM))
     for line in _sums(found):
         console.print(line, markup=False)
     for cell in found.cells:
@@ -40,14 +42,15 @@ def print_estimate(found: Estimate, console: Console) -> None:
         console.print(_ground(cells), style="dim", markup=False)
 
 
-def _table(found: Estimate) -> Table:
-    each = len(found.cells) <= _MOST_ROWS
+def _table(found: Estimate, *, each: bool) -> Table:
+    """Returns the table, with a row for each cell, or for each task and agent."""
     heads = ("task", "format", "agent", "selector", "demos") if each else ("task", "agent", "cells")
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
     for number, head in enumerate(heads):
         right = head in ("demos", "cells")
         footer = "total" if number == 0 else ""
-        table.add_column(head, footer, justify="right" if right else "left", no_wrap=True)
+        # Where there is no room, names are broken, so that no figure is cut.
+        table.add_column(head, footer, justify="right" if right else "left", overflow="fold")
     total = _numbers(found.total.expected, found.cells)
     for head, footer in zip(_NUMBERS, total, strict=True):
         table.add_column(head, footer, justify="right", no_wrap=True)
@@ -94,15 +97,15 @@ def _sums(found: Estimate) -> Iterable[str]:
     """Yields the sums in words."""
     total = found.total
     low, cost, high = (a.cost_usd for a in (total.low, total.expected, total.high))
-    yield (
-        f"${cost:,.2f} ({low:,.2f} to {high:,.2f}); without a cache "
-        f"${total.expected.uncached_usd:,.2f}"
-    )
-    if found.spent.calls:
+    priced = any(cell.priced for cell in found.cells)
+    if priced:
         yield (
-            f"of which ${found.spent.cost_usd:,.2f} are spent already, in {found.spent.calls:,.0f} "
-            "calls"
+            f"${cost:,.2f} ({low:,.2f} to {high:,.2f}); without a cache "
+            f"${total.expected.uncached_usd:,.2f}"
         )
+    if calls := f"{found.spent.calls:,.0f} calls" if found.spent.calls else "":
+        spent = f"of which ${found.spent.cost_usd:,.2f} are spent already, in {calls}"
+        yield spent if priced else f"{calls} were made already"
     yield f"about {_time(found.wall_s)} at {found.concurrency} episodes of a model at once"
     for name in found.unpriced:
         yield f"the price of {name} is not known, and in no sum; give it in a file with --prices"

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from icil.harness.cli.options import plan_options, read_experiment
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from icil.harness.estimates import CellEstimate
     from icil.harness.plan import Plan
     from icil.harness.runner import RunSummary
 
@@ -59,6 +61,7 @@ def run(
     from icil.harness.secrets import load_dotenv
 
     load_dotenv(Path())
+    budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     messages = make_console(stderr=True)
     with Waiting(messages) as waiting:
         plan = make_plan(read_experiment(experiment, settings, options), tell=waiting)
@@ -67,7 +70,6 @@ def run(
         messages.print(f"left out: {note}", style="yellow", markup=False)
     if not yes:
         agree(plan, folder, concurrency, messages)
-    budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     bar = ProgressBar(plan.episodes, messages)
     try:
         with bar:
@@ -85,7 +87,7 @@ def run(
 
 
 def agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> None:
-    """Says what calling models will cost, and asks whether to; returns at once if nothing.
+    """Says what calling models will cost, and asks whether to; returns if nothing is to be paid.
 
     Raises:
         UsageError: There is nobody to ask.
@@ -99,13 +101,22 @@ def agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> 
     paid = [name for name, a in agents.items() if isinstance(a, ModelAgent) and a.paid]
     if not paid:
         return
-    print_estimate(make_estimate(plan, concurrency=concurrency, folder=folder), messages)
+    found = make_estimate(plan, concurrency=concurrency, folder=folder)
+    if not any(_asks(one) for one in found.cells if one.cell.agent in paid):
+        return
+    print_estimate(replace(found, skipped=()), messages)  # what is skipped has been told
     if not sys.stdin.isatty():
         raise UsageError(
             f"{', '.join(paid)} costs money, and there is no terminal to ask at: look at "
             "`icil estimate`, then say --yes"
         )
     click.confirm("Play this?", abort=True, err=True)
+
+
+def _asks(cell: "CellEstimate") -> bool:
+    """Returns whether there are requests of a cell still to be sent."""
+    fits = cell.overlong is None or cell.overlong.step > 0
+    return fits and cell.finished < cell.episodes
 
 
 def _tell(summary: "RunSummary", messages: "Console") -> None:

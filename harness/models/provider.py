@@ -23,7 +23,7 @@ class Provider(ABC):
     model: str
     """As it was asked for."""
     endpoint: str
-    """Where requests go, without any secret: calls to one endpoint share one gate."""
+    """Where requests go, without any secret."""
     limits: Limits
     most_at_once: int = 1024
     """How many requests it can have on their way; fewer if fewer episodes play."""
