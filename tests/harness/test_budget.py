@@ -8,6 +8,7 @@ from icil.harness import Experiment, run
 from icil.harness.budget import Budget, OverBudgetError, Purse
 from icil.harness.testing import FakeModel
 from icil.results import Usage, open_run
+from icil.tasks import ExperimentError
 
 DIME = Usage(cost_usd=0.1, input_tokens=90, output_tokens=10)
 
@@ -88,6 +89,43 @@ def test_free_players_are_not_stopped_by_what_others_cost():
     played(Budget(cost_usd=0.1, tokens=5), scene, cost_usd=7.0, tokens=100)
 
 
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -1.0])
+def test_a_limit_on_dollars_is_a_number_of_them(limit):
+    with pytest.raises(ExperimentError, match="max_cost: expected US dollars"):
+        Budget(cost_usd=limit)
+
+
+def test_a_limit_on_tokens_is_a_number_of_them():
+    with pytest.raises(ExperimentError, match="max_tokens: expected 0 or more, got -1"):
+        Budget(tokens=-1)
+
+
+@pytest.mark.parametrize("holds", [False, True])
+def test_who_is_cancelled_holds_nothing(holds):
+    """Whether it waits for others, or others for it."""
+
+    async def ask(purse, forever):
+        await purse.hold(DIME)
+        try:
+            await forever.wait()
+        finally:
+            purse.settle(DIME, None)
+
+    async def scene(purse):
+        forever = asyncio.Event()
+        first, second = (asyncio.create_task(ask(purse, forever)) for _ in range(2))
+        await asyncio.sleep(0)
+        gone, left = (first, second) if holds else (second, first)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        await asyncio.sleep(0)
+        forever.set()
+        await left
+        await asyncio.wait_for(purse.hold(DIME), 5)
+
+    played(Budget(cost_usd=0.1), scene)
+
+
 class Dear(FakeModel):
     """A fake model that says what a reply may cost."""
 
@@ -123,8 +161,6 @@ def test_a_run_stops_below_its_limit_and_goes_on_with_a_higher_one(tmp_path):
 
 
 def test_a_limit_on_dollars_needs_prices(tmp_path):
-    from icil.tasks import ExperimentError
-
     class Unpriced(FakeModel):
         priced = False
 

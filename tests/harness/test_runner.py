@@ -8,7 +8,7 @@ from icil.harness import FakeModel
 from icil.prompt_builders import Selection, Selector
 from icil.prompt_builders.selectors import _REGISTRY as SELECTORS
 from icil.results import COLUMNS, make_leaderboard, open_run
-from icil.tasks import load_pool_for, make
+from icil.tasks import UsageError, load_pool_for, make
 from icil.tasks.demonstrations import state_digest
 from icil.tasks.gridworld import Gridworld, GridworldEnv
 from icil.tasks.seeding import digest
@@ -335,6 +335,33 @@ def test_progress_is_told_of_each_step_and_episode(tmp_path):
     assert count.before == ((0, 0.0),)
     assert (again.steps, again.ended_as) == (0, ())
     assert again.before == ((4 * 7, 0.25 * model.calls),)
+
+
+def test_agents_that_were_prepared_are_closed_whatever_happens(play, tmp_path):
+    class Counted(FakeModel):
+        prepared = closed = 0
+        trouble = None
+
+        async def prepare(self):
+            if self.trouble == "prepare":
+                raise UsageError("it lacks a key")
+            self.prepared += 1
+
+        async def close(self):
+            self.closed += 1
+            if self.trouble == "close":
+                raise OSError("it would not close")
+
+    def go(name, trouble):
+        agents = {"one": Counted("b2"), "odd": Counted("b2"), "two": Counted("b2")}
+        agents["odd"].trouble = trouble
+        with pytest.raises((UsageError, OSError), match="it "):
+            play(name, agents=agents, demos=(0,), episodes=1)
+        return [(agent.prepared, agent.closed) for agent in agents.values()]
+
+    assert go("unready", "prepare") == [(1, 1), (0, 0), (0, 0)]
+    assert not (tmp_path / "unready").exists()
+    assert go("stuck", "close") == [(1, 1)] * 3
 
 
 def test_cells_with_nothing_to_choose_are_played_once_for_all_selectors(monkeypatch, play):

@@ -1,6 +1,7 @@
 """Whole episodes against the loopback server: every adapter, faults or none, the same scores."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -22,6 +23,27 @@ FAULTS = tuple(
     for kind in ("429", "429-date", "500", "529", "408", "drop", "half", "html", "blank", "shape")
 )
 FIELDS = {"demos": (0, 2), "episodes": 2, "legal_actions": True}
+
+
+HUGE = 10**30
+RUBBISH = {
+    "model": "m" * 5000,
+    "modelVersion": "m" * 5000,
+    "usage": {
+        "prompt_tokens": HUGE,
+        "completion_tokens": HUGE,
+        "prompt_tokens_details": {"cached_tokens": HUGE},
+        "input_tokens": HUGE,
+        "output_tokens": HUGE,
+        "cache_read_input_tokens": float("inf"),
+    },
+    "usageMetadata": {"promptTokenCount": HUGE, "candidatesTokenCount": -HUGE},
+    "choices": [{"message": {"content": "b2"}, "finish_reason": "f" * 5000}],
+    "content": [{"type": "text", "text": "b2"}],
+    "stop_reason": "f" * 5000,
+    "candidates": [{"content": {"parts": [{"text": "b2"}]}, "finishReason": "f" * 5000}],
+}
+"""An answer in all dialects, with numbers that no store can hold and words without end."""
 
 
 def local(server):
@@ -187,6 +209,59 @@ def test_a_budget_stops_a_hosted_model_before_it_is_passed(serve, tmp_path):
     whole = run(experiment, tmp_path / "run")
     assert (whole.stopped, {row.episodes for row in whole.leaderboard.rows}) == ({}, {2})
     assert server.total == len(replies(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("agent", ["anthropic/claude-sonnet-4-5", "openai/gpt-4.1"])
+def test_a_limit_holds_though_the_provider_counts_more(serve, tmp_path, agent):
+    serve(bytes_per_token=1)  # some three times as many as are counted here
+    experiment = Experiment(
+        task=("gridworld",), format=("ascii",), agent=(agent,), demos=(4,), episodes=8
+    )
+    limit = 400_000
+    stopped = run(experiment, tmp_path / "run", budget=Budget(tokens=limit), concurrency=1)
+    assert "might take" in stopped.stopped[""]
+    store = open_run(tmp_path / "run")
+    assert 0.9 * limit < store.tokens() <= limit
+    store.close()
+
+
+def test_calls_made_before_their_price_was_known_count_towards_a_limit(serve, tmp_path):
+    server = serve()
+    fields = {"task": ("tic_tac_toe",), "format": ("ascii",), "agent": ("openai/new",)}
+    experiment = Experiment(**fields, demos=(0,), episodes=4)
+    first = run(experiment, tmp_path / "run", budget=Budget(tokens=2500))
+    assert first.stopped
+    assert {row.cost_usd for row in first.leaderboard.rows} == {None}
+    sent = server.total
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("new: {input: 10000, output: 1}")
+    priced = experiment.model_copy(update={"prices": prices})
+    stopped = run(priced, tmp_path / "run", budget=Budget(cost_usd=1.0))
+    assert re.search(r"\$[1-9]\d*\.\d+ of \$1 are spent", stopped.stopped[""])
+    assert server.total == sent
+    assert run(priced, tmp_path / "run").stopped == {}
+
+
+@pytest.mark.parametrize("agent", ["anthropic/m", "google/m", "local/m", "openai/m"])
+def test_numbers_that_cannot_be_are_none(serve_strange, tmp_path, agent):
+    server = serve_strange(lambda body: (200, RUBBISH))
+    agent += f"@http://127.0.0.1:{server.port}" if agent.startswith("local") else ""
+    summary = run(
+        Experiment(
+            task=("tic_tac_toe",), format=("ascii",), agent=(agent,), demos=(0,), episodes=1
+        ),
+        tmp_path / "run",
+    )
+    assert summary.errors == 0
+    steps = replies(tmp_path / "run")
+    assert steps
+    with sqlite3.connect(tmp_path / "run" / "run.sqlite") as db:
+        (most, model, detail), *_ = db.execute(
+            "SELECT MAX(input_tokens + output_tokens), MAX(LENGTH(model)), MAX(LENGTH(detail)) "
+            "FROM steps WHERE latency_s IS NOT NULL"
+        )
+    assert 0 < most < 10_000  # counted here
+    assert (model, detail) == (200, 200)
 
 
 def test_the_first_request_of_a_prefix_is_answered_before_the_others_are_sent(serve, tmp_path):
