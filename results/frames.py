@@ -19,7 +19,7 @@ ORDER BY id
 _EPISODES = """
 SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector, c.demonstrations,
        c.context_tokens, c.asked, e.id AS episode, e.opening, e.status, e.score, e.message,
-       e.left_out, json_array_length(e.demonstrations) AS shown,
+       e.left_out, e.leaked, e.near, json_array_length(e.demonstrations) AS shown,
        COALESCE(SUM(s.attempt = e.attempt), 0) AS steps,
        COALESCE(SUM(s.attempt = e.attempt AND s.status = 'invalid'), 0) AS invalid,
        COALESCE(SUM(s.attempt = e.attempt AND s.status = 'illegal'), 0) AS illegal,
@@ -81,11 +81,11 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
 
     Columns: those that name the cell (`cell`, `cell_hash`, `task`, `format`, `agent`,
     `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
-    `score` (NaN unless done), `message`, `left_out`, `shown` (demonstrations), `steps`, the
-    counts of steps `invalid`, `illegal` and `empty`, of steps that `agreed` with the expert among
-    those where `agreement_known`; and over all attempts `input_tokens`, `cached_input_tokens`,
-    `output_tokens`, `cost_usd` of the steps with a known price, and `unpriced`, the count of
-    the others.
+    `score` (NaN unless done), `message`, `left_out`, `leaked`, `near` and `shown`
+    (demonstrations), `steps`, the counts of steps `invalid`, `illegal` and `empty`, of steps that
+    `agreed` with the expert among those where `agreement_known`; and over all attempts
+    `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of the steps with a known
+    price, and `unpriced`, the count of the others.
     """
     return _frame(store, _EPISODES)
 

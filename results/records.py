@@ -55,6 +55,11 @@ class Answer:
     """Hashes of the parts that were new in the prompt, without the question."""
     question: tuple[bytes, ...] = ()
     prompt: bytes | None = None
+    prefix: bytes | None = None
+    """The hash of the prompt's prefix where demonstrations are chosen for each step; None where
+    it is the episode's."""
+    demonstrations: tuple[str, ...] | None = None
+    """Likewise, the ids of those shown at this step."""
     reply: str
     status: ActionStatus
     otherwise: ActionStatus | None = None
@@ -115,6 +120,8 @@ class Imitation:
     """For each step, whether the agent's choice is the expert's in that state."""
     copies: tuple[bool | None, ...]
     """For each step, whether the agent's choice is that of the nearest demonstrated state."""
+    expected: tuple[tuple[str, ...] | None, ...] = ()
+    """For each step, the actions that the expert might have taken there; empty if none is known."""
     expert: bool
     """Whether the expert was asked."""
     departs: int | None = None

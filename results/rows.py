@@ -13,10 +13,11 @@ INSERT_CELL = (
 )
 INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 INSERT_STEP = (
-    "INSERT INTO steps (episode, attempt, step, shown, question, prompt, reply, status, "
+    "INSERT INTO steps (episode, attempt, step, shown, question, prefix, demonstrations, prompt, "
+    "reply, status, "
     "otherwise, reason, action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, "
     "output_tokens, reasoning_tokens, images, cost_usd, latency_s, model, finish, detail, "
-    f"parameters, dropped) VALUES ({', '.join('?' * 25)})"
+    f"parameters, dropped) VALUES ({', '.join('?' * 27)})"
 )
 
 
@@ -44,6 +45,8 @@ def step_row(episode: EpisodeRecord, step: int, answer: Answer) -> tuple[Any, ..
         step,
         b"".join(answer.shown),
         b"".join(answer.question),
+        answer.prefix,
+        None if answer.demonstrations is None else to_json(list(answer.demonstrations)),
         answer.prompt,
         answer.reply,
         answer.status,

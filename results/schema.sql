@@ -1,8 +1,8 @@
--- The run store, layout 2. One SQLite file a run.
+-- The run store, layout 3. One SQLite file a run.
 --
 -- Texts and images stand once each in `parts`, under their hash; a list of hashes (16 bytes
--- each, one after the other) is a blob. The request of a step is: the parts of the episode's
--- prefix, the `shown` parts of the episode's steps up to this one, and this step's `question`.
+-- each, one after the other) is a blob. The request of a step is: the parts of its prefix (the
+-- episode's unless it has one of its own), the `shown` parts of the episode's steps up to this one, and this step's `question`.
 
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
@@ -25,7 +25,7 @@ CREATE TABLE cells (
 CREATE TABLE episodes (
     id INTEGER PRIMARY KEY,
     cell INTEGER NOT NULL REFERENCES cells (id),
-    opening INTEGER NOT NULL,        -- its index in the evaluation split
+    opening INTEGER NOT NULL,        -- its index in the split that the run plays
     status TEXT NOT NULL CHECK (status IN ('running', 'done', 'error', 'overlong')),
     score REAL,                      -- the return; set when done
     message TEXT,                    -- why it is in error or overlong
@@ -33,6 +33,8 @@ CREATE TABLE episodes (
     demonstrations TEXT NOT NULL,    -- JSON: the ids, in the order shown
     reasons TEXT NOT NULL,           -- JSON: why each was chosen; one text if all alike
     left_out INTEGER NOT NULL,       -- demonstrations not offered, for they show the opening
+    leaked INTEGER NOT NULL,         -- those shown that pass through the opening
+    near INTEGER NOT NULL,           -- those shown that pass through its near duplicate only
     attempt INTEGER NOT NULL,        -- from 0; an agent that cannot go on in the middle starts again
     UNIQUE (cell, opening)
 );
@@ -43,6 +45,8 @@ CREATE TABLE steps (
     step INTEGER NOT NULL,
     shown BLOB NOT NULL,             -- what the model saw that was new at this step
     question BLOB NOT NULL,
+    prefix BLOB,                     -- where demonstrations are chosen for each step; else NULL
+    demonstrations TEXT,             -- likewise: JSON, the ids, in the order shown
     prompt BLOB,                     -- the hash of the whole prompt
     reply TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'invalid', 'illegal')),
@@ -50,6 +54,7 @@ CREATE TABLE steps (
     reason TEXT,
     action TEXT NOT NULL,            -- what was played, in the wording that the model sees; not
                                      -- the reply's where status is not ok
+    expected TEXT,                   -- JSON: what the expert might do here; NULL: not known
     agrees INTEGER,                  -- whether the reply is the expert's action; NULL: not known
     copies INTEGER,                  -- whether it is that of the nearest demonstrated state
     reward REAL,                     -- NULL until the world is known to have answered

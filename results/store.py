@@ -35,7 +35,7 @@ from icil.results.rows import (
 )
 from icil.tasks.errors import RunFolderError, StoreError
 
-LAYOUT = 2
+LAYOUT = 3
 FILE_NAME = "run.sqlite"
 _HASH_BYTES = 16
 
@@ -173,6 +173,8 @@ class RunStore:
         demonstrations: Iterable[str] = (),
         reasons: Iterable[str] = (),
         left_out: int = 0,
+        leaked: int = 0,
+        near: int = 0,
         restart: bool = False,
     ) -> EpisodeRecord:
         """Begins an episode, or goes on with one that was begun.
@@ -183,6 +185,8 @@ class RunStore:
             demonstrations: The ids of those shown.
             reasons: Why each was chosen.
             left_out: How many were not offered, for they show the opening.
+            leaked: How many of those shown pass through the opening.
+            near: How many of those shown pass through a near duplicate of it, and not through it.
             restart: Whether to begin again (agents that cannot go on in the middle). The steps
                 stored so far are kept for what they cost, and no longer count.
 
@@ -197,10 +201,11 @@ class RunStore:
                 (cell, opening),
             ).fetchone()
             if found is None:
-                row = (cell, opening, to_json(list(demonstrations)), reasons_row(reasons), left_out)
+                shown = to_json(list(demonstrations))
+                row = (cell, opening, shown, reasons_row(reasons), left_out, leaked, near)
                 number = db.execute(
                     "INSERT INTO episodes (cell, opening, status, demonstrations, reasons, "
-                    "left_out, attempt) VALUES (?, ?, 'running', ?, ?, ?, 0)",
+                    "left_out, leaked, near, attempt) VALUES (?, ?, 'running', ?, ?, ?, ?, ?, 0)",
                     row,
                 ).lastrowid
                 assert number is not None
@@ -235,17 +240,24 @@ class RunStore:
             parts: Returns the parts; called only if the prefix is new here.
         """
         with self._transaction() as db:
+            self.add_prefix(prefix, hashes, parts)
+            db.execute(
+                "UPDATE episodes SET prefix = ? WHERE id = ? AND (prefix IS NULL OR NOT EXISTS "
+                "(SELECT 1 FROM steps WHERE episode = id))",
+                (prefix, episode),
+            )
+
+    def add_prefix(
+        self, prefix: bytes, hashes: tuple[bytes, ...], parts: Callable[[], Iterable[StoredPart]]
+    ) -> None:
+        """Writes a prefix and its parts, unless they are there; otherwise as `set_prefix`."""
+        with self._transaction() as db:
             row = (prefix, b"".join(hashes))
             if db.execute("INSERT OR IGNORE INTO prefixes VALUES (?, ?)", row).rowcount:
                 # Prefixes share most of their parts: those of the pool's demonstrations.
                 fresh = [part for part in parts() if part[0] not in self._written]
                 db.executemany(INSERT_PART, fresh)
                 self._written.update(part[0] for part in fresh)
-            db.execute(
-                "UPDATE episodes SET prefix = ? WHERE id = ? AND (prefix IS NULL OR NOT EXISTS "
-                "(SELECT 1 FROM steps WHERE episode = id))",
-                (prefix, episode),
-            )
 
     def add_step(
         self,
@@ -310,18 +322,20 @@ class RunStore:
             found: What was found, for each of the episode's steps. Where a step's agreement is
                 None, what is stored of it (by a teacher-forced run) stays.
         """
+        expected = found.expected or (None,) * len(found.agrees)
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO imitation VALUES (?, ?, ?)",
                 (episode, found.expert, found.departs),
             )
             db.executemany(
-                "UPDATE steps SET agrees = COALESCE(?, agrees), copies = ? WHERE episode = ? AND "
+                "UPDATE steps SET agrees = COALESCE(?, agrees), copies = ?, expected = ? "
+                "WHERE episode = ? AND "
                 "attempt = (SELECT attempt FROM episodes WHERE id = episode) AND step = ?",
                 [
-                    (agrees, copies, episode, step)
-                    for step, (agrees, copies) in enumerate(
-                        zip(found.agrees, found.copies, strict=True)
+                    (agrees, copies, None if known is None else to_json(list(known)), episode, step)
+                    for step, (agrees, copies, known) in enumerate(
+                        zip(found.agrees, found.copies, expected, strict=True)
                     )
                 ],
             )
@@ -348,18 +362,20 @@ class RunStore:
         """
         with self._guard():
             rows = self._db.execute(
-                "SELECT s.shown, s.question FROM steps s JOIN episodes e ON e.id = s.episode "
+                "SELECT s.shown, s.question, s.prefix "
+                "FROM steps s JOIN episodes e ON e.id = s.episode "
                 "WHERE s.episode = ? AND s.attempt = e.attempt AND s.step <= ? ORDER BY s.step",
                 (episode, step),
             ).fetchall()
             if not rows or len(rows) != step + 1:
                 raise StoreError(f"{self.path} holds no step {step} of episode {episode}")
+            _, question, own = rows[-1]
             prefix = self._db.execute(
-                "SELECT p.parts FROM episodes e JOIN prefixes p ON p.hash = e.prefix "
+                "SELECT p.parts FROM episodes e JOIN prefixes p ON p.hash = COALESCE(?, e.prefix) "
                 "WHERE e.id = ?",
-                (episode,),
+                (own, episode),
             ).fetchone()
-        whole = (prefix[0] if prefix else b"") + b"".join(row[0] for row in rows) + rows[-1][1]
+        whole = (prefix[0] if prefix else b"") + b"".join(row[0] for row in rows) + question
         return tuple(whole[i : i + _HASH_BYTES] for i in range(0, len(whole), _HASH_BYTES))
 
     def rows(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:

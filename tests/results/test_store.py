@@ -57,7 +57,7 @@ def test_a_new_store_holds_its_run(make_store, make_cell, tmp_path):
     ]
     store = make_store(*cells, note="naïve ☃", nested={"a": [1, None]})
     meta = store.meta()
-    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, 2)
+    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, 3)
     assert store.cells() == {cells[0].hash: 1, cells[1].hash: 2}
     columns, rows = store.rows("SELECT * FROM cells ORDER BY id")
     first, second = (dict(zip(columns, row, strict=True)) for row in rows)
@@ -132,6 +132,8 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         shown=(b"a" * 16, b"b" * 16),
         question=(b"q" * 16,),
         prompt=b"p" * 16,
+        prefix=b"f" * 16,
+        demonstrations=("b", "a"),
         reply="I go ↑\0.",
         status="invalid",
         otherwise="ok",
@@ -155,12 +157,15 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "step": 0,
         "shown": b"a" * 16 + b"b" * 16,
         "question": b"q" * 16,
+        "prefix": b"f" * 16,
+        "demonstrations": '["b","a"]',
         "prompt": b"p" * 16,
         "reply": "I go ↑\0.",
         "status": "invalid",
         "otherwise": "ok",
         "reason": "no action",
         "action": "up",
+        "expected": None,
         "agrees": 0,
         "copies": None,
         "reward": None,

@@ -121,8 +121,8 @@ def test_a_truncated_store_keeps_what_is_still_in_its_log(make_store, make_cell,
 
 def test_a_store_of_a_newer_layout_is_refused(written):
     with closing(sqlite3.connect(written)) as db, db:
-        db.execute("UPDATE meta SET value = '3' WHERE key = 'layout'")
-    refused(written, "has layout 3; this version of icil reads layout 2")
+        db.execute("UPDATE meta SET value = '4' WHERE key = 'layout'")
+    refused(written, "has layout 4; this version of icil reads layout 3")
 
 
 @pytest.mark.parametrize(
