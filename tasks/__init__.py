@@ -1,6 +1,7 @@
 """Worlds: what can be demonstrated and played."""
 
 from icil.tasks.actions import (
+    ActionBox,
     ActionSpace,
     ActionStatus,
     LegalActions,
@@ -31,6 +32,7 @@ from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tasks import make, members, names, register
 
 __all__ = [
+    "ActionBox",
     "ActionSpace",
     "ActionStatus",
     "ContractError",

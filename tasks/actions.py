@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 ActionStatus = Literal["ok", "empty", "invalid", "illegal"]
 """`invalid` does not parse; `illegal` parses but is not allowed in this state."""
@@ -33,6 +34,21 @@ class ActionSpace(Protocol):
     def sample(self, rng: np.random.Generator) -> str:
         """Returns a uniformly random legal action in the action language."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActionBox:
+    """The bounds of actions that are vectors (continuous control)."""
+
+    low: NDArray[np.float64]
+    """The least of each number, shape (dimension,)."""
+    high: NDArray[np.float64]
+    """The most of each number, shape (dimension,)."""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers an action has."""
+        return len(self.low)
 
 
 LegalActions = Sequence[str] | ActionSpace

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icil.tasks.actions import LegalActions, ParsedAction, excerpt
 from icil.tasks.errors import UsageError
@@ -66,6 +67,14 @@ class Relabelled(Task[EnvT]):
     def observe(self, env: EnvT, format: str) -> Observation:
         """Renders the present state as the task does."""
         return self._task.observe(env, format)
+
+    def frame(self, env: EnvT, camera: str) -> NDArray[np.uint8]:
+        """Draws the present state as the task does."""
+        return self._task.frame(env, camera)
+
+    def proprio(self, env: EnvT) -> NDArray[np.float64] | None:
+        """Returns the task's numbers."""
+        return self._task.proprio(env)
 
     def legal_actions(self, env: EnvT) -> LegalActions:
         """Returns the names of what may be done, sorted, so that their order reveals nothing."""

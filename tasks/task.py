@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple
 
-from icil.tasks.actions import LegalActions, ParsedAction
-from icil.tasks.errors import UnknownNameError
+import numpy as np
+from numpy.typing import NDArray
+
+from icil.tasks.actions import ActionBox, LegalActions, ParsedAction
+from icil.tasks.errors import UnknownNameError, UsageError
 from icil.tasks.expert import EnvT, Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import Opening, OpeningSource, Split
@@ -36,6 +39,8 @@ class Transition(NamedTuple):
     """Whether the horizon did."""
     outcome: Any = None
     """What cannot be simulated again, from `info["outcome"]` of the environment; JSON."""
+    success: bool | None = None
+    """Whether the goal is met in the state reached; None in worlds that have none."""
 
 
 class Task(ABC, Generic[EnvT]):
@@ -46,9 +51,14 @@ class Task(ABC, Generic[EnvT]):
     """Grows whenever openings, dynamics, rendering or the action language change."""
     summary: str
     """One line for people; never shown to a model."""
+    instruction: str = ""
+    """What to do, one sentence in the imperative, for policies that follow instructions; never in a
+    prompt, which holds no task descriptions."""
     formats: tuple[str, ...]
     image_formats: tuple[str, ...] = ()
     """Those of `formats` whose observations are images."""
+    cameras: tuple[str, ...] = ()
+    """The views that `frame` draws, the main one first; none for the images of `image_formats`."""
     horizon: int
     """The most steps an episode takes; the environment truncates itself there."""
     references: ReferenceScores | None = None
@@ -75,6 +85,11 @@ class Task(ABC, Generic[EnvT]):
         return self
 
     @property
+    def action_box(self) -> ActionBox | None:
+        """The bounds of the actions where they are vectors (continuous control), or None."""
+        return None
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """What this task was set to beside its defaults, as JSON; it is part of every cell."""
         return {}
@@ -95,6 +110,31 @@ class Task(ABC, Generic[EnvT]):
     def observe(self, env: EnvT, format: str) -> Observation:
         """Renders the present state now, in one of `formats`, changing nothing."""
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names of the views that `frame` draws, the main one first."""
+        return self.cameras or self.image_formats
+
+    def frame(self, env: EnvT, camera: str) -> NDArray[np.uint8]:
+        """Draws the present state as one of `views` sees it, changing nothing.
+
+        Returns:
+            Pixels, shape (height, width, 3), RGB.
+
+        Raises:
+            UnknownNameError: There is no such view.
+        """
+        if camera not in self.views:
+            raise UnknownNameError(f"camera for {self.name}:", camera, self.views)
+        image = self.observe(env, camera).image
+        assert image is not None
+        return image
+
+    def proprio(self, env: EnvT) -> NDArray[np.float64] | None:
+        """Returns the numbers that a body knows of itself, shape (n,); None if there are none."""
+        numbers = next((f for f in self.formats if f not in self.image_formats), None)
+        return None if numbers is None else self.observe(env, numbers).state
+
     @abstractmethod
     def legal_actions(self, env: EnvT) -> LegalActions:
         """Returns what may be done in the present state; never empty before the end."""
@@ -102,6 +142,18 @@ class Task(ABC, Generic[EnvT]):
     @abstractmethod
     def parse(self, text: str, env: EnvT) -> ParsedAction:
         """Reads a reply as an action in the present state; never raises."""
+
+    def word(self, vector: NDArray[np.float64]) -> str:
+        """Returns the action that a vector is, in its canonical wording.
+
+        Args:
+            vector: Finite numbers, shape (dimension,); those outside `action_box` are brought to
+                its bounds.
+
+        Raises:
+            UsageError: The actions of this task are no vectors.
+        """
+        raise UsageError(f"the actions of {self.name} are words, not vectors")
 
     def express(self, action: str, env: EnvT) -> str:
         """Returns a trace's action in this task's wording, where a setting has changed that."""
@@ -130,7 +182,9 @@ class Task(ABC, Generic[EnvT]):
                 actions determine everything ignores it.
         """
         _, reward, terminated, truncated, info = env.step(value)
-        return Transition(float(reward), terminated, truncated, info.get("outcome"))
+        success = info.get("success")
+        met = None if success is None else bool(success)
+        return Transition(float(reward), terminated, truncated, info.get("outcome"), met)
 
     def check_format(self, format: str) -> None:
         """Raises an error unless the task has this format.

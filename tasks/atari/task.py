@@ -40,6 +40,7 @@ class Atari(Task[AtariEnv]):
         self.game = game
         self.name = f"atari/{game}"
         self.summary = f"{game.replace('_', ' ')} on an Atari 2600, 400 frames"
+        self.instruction = f"Score as many points in {game.replace('_', ' ')} as you can."
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:

@@ -5,12 +5,15 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
-from icil.tasks.actions import ParsedAction
+import numpy as np
+from numpy.typing import NDArray
+
+from icil.tasks.actions import ActionBox, ParsedAction
 from icil.tasks.cheetah.env import HORIZON, CheetahEnv, draw
 from icil.tasks.cheetah.expert import Planner
-from icil.tasks.cheetah.language import MotorSpace, parse_action, word_state
+from icil.tasks.cheetah.language import MotorSpace, parse_action, word_action, word_state
 from icil.tasks.cheetah.rendering import as_picture
-from icil.tasks.cheetah.simulation import POSITIONS, model
+from icil.tasks.cheetah.simulation import ACTIONS, POSITIONS, model
 from icil.tasks.errors import UsageError
 from icil.tasks.observation import Observation
 from icil.tasks.openings import SeededOpenings, Split, State
@@ -45,6 +48,7 @@ class Cheetah(Task[CheetahEnv]):
     name: str = "cheetah"
     version: int = 1
     summary: str = "a planar cheetah runs as fast as it can for a second (dm_control)"
+    instruction: str = "Run forward as fast as you can."
     formats: tuple[str, ...] = ("proprio", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
     horizon: int = HORIZON
@@ -68,6 +72,15 @@ class Cheetah(Task[CheetahEnv]):
     def settings(self) -> Mapping[str, Any]:
         """Returns how numbers are rounded, where they are."""
         return {} if self.decimals is None else {"decimals": self.decimals}
+
+    @property
+    def action_box(self) -> ActionBox:
+        """Six numbers from -1 to 1."""
+        return ActionBox(np.full(ACTIONS, -1.0), np.full(ACTIONS, 1.0))
+
+    def word(self, vector: NDArray[np.float64]) -> str:
+        """Returns the action that a vector of six numbers is."""
+        return word_action(vector.clip(-1.0, 1.0).tolist())
 
     def make_env(self) -> CheetahEnv:
         """Returns a new cheetah."""

@@ -45,6 +45,7 @@ class Chess(Task[ChessEnv]):
     name: str = "chess"
     version: int = 1
     summary: str = "chess from a named opening against a weak Stockfish"
+    instruction: str = "Win the game for the side to move."
     formats: tuple[str, ...] = ("ascii", "fen", "pgn", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
     horizon: int = HORIZON

@@ -27,6 +27,7 @@ class Gridworld(Task[GridworldEnv]):
     name: str = "gridworld"
     version: int = 1
     summary: str = "walk to a target in a walled room of 12x12 cells"
+    instruction: str = "Walk to the target."
     formats: tuple[str, ...] = ("ascii", "coords", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
     horizon: int = HORIZON

@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 from numpy.typing import NDArray
 
-from icil.tasks.actions import LegalActions, ParsedAction, parse_choice
+from icil.tasks.actions import ActionBox, LegalActions, ParsedAction, parse_choice
 from icil.tasks.errors import ContractError, UsageError
 from icil.tasks.expert import Expert
 from icil.tasks.gym.box import BoxActions
@@ -66,6 +66,7 @@ class GymTask(Task[GymEnv]):
         self.id = id
         self.name = f"gym:{id}"
         self.summary = f"the Gymnasium environment {id}"
+        self.instruction = f"Earn as much reward in {id} as you can."
         right = f"a whole number from 0 to {_MOST_DECIMALS}"
         self._demand(_is_whole(decimals, 0, _MOST_DECIMALS), "decimals", decimals, right)
         self._demand(_is_whole(horizon, 1), "horizon", horizon, "a whole number, 1 or more")
@@ -103,6 +104,27 @@ class GymTask(Task[GymEnv]):
     def vocabulary(self) -> tuple[str, ...] | None:
         """The wordings of a Discrete space's actions; None for those of a Box."""
         return None if self._choices is None else tuple(self._choices)
+
+    @property
+    def action_box(self) -> ActionBox | None:
+        """The bounds of a Box space of floats; None for all others."""
+        space = self._space
+        if not isinstance(space, Box) or np.issubdtype(space.dtype, np.integer):
+            return None
+        low, high = (side.reshape(-1).astype(np.float64) for side in (space.low, space.high))
+        return ActionBox(low, high)
+
+    def word(self, vector: NDArray[np.float64]) -> str:
+        """Returns the action that a vector is.
+
+        Raises:
+            UsageError: The actions are no vectors.
+        """
+        if self.action_box is None:
+            return super().word(vector)
+        assert isinstance(self._space, Box)
+        box = vector.reshape(self._space.shape).clip(self._space.low, self._space.high)
+        return BoxActions.word(box.astype(self._space.dtype))
 
     def make_env(self) -> GymEnv:
         """Returns a new environment."""
@@ -158,8 +180,10 @@ class GymTask(Task[GymEnv]):
 
     def step(self, env: GymEnv, value: Any, outcome: Any = None) -> Transition:
         """Plays an action; opening and actions are taken to determine the episode."""
-        _, reward, terminated, truncated, _ = env.step(value)
-        return Transition(reward, terminated, truncated)
+        _, reward, terminated, truncated, info = env.step(value)
+        success = info.get("success", info.get("is_success"))
+        met = None if success is None else bool(success)
+        return Transition(reward, terminated, truncated, success=met)
 
     def expert(self) -> Expert[GymEnv]:
         """Returns the expert that the setting names.

@@ -25,6 +25,7 @@ class TicTacToe(Task[TicTacToeEnv]):
     name: str = "tic_tac_toe"
     version: int = 1
     summary: str = "tic-tac-toe from an early board against a random opponent"
+    instruction: str = "Win the game: three of your marks in a row."
     formats: tuple[str, ...] = ("ascii", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
     horizon: int = HORIZON
