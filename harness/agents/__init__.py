@@ -27,6 +27,8 @@ _REGISTRY: Registry[Agent] = Registry(
         "random": "icil.harness.agents.random:RandomAgent",
         "replay": "icil.harness.agents.replay:ReplayAgent",
         "transformers/": "icil.harness.agents.families:TRANSFORMERS",
+        "vla/act@": "icil.harness.policies.agent:act",
+        "vla/openpi@": "icil.harness.policies.agent:openpi",
     },
 )
 
