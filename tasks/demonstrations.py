@@ -73,6 +73,20 @@ class Window(Demonstration):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chunked(Demonstration):
+    """A demonstration whose steps are chunks of a whole one's; see `icil.tasks.languages`.
+
+    A step's action is a chunk of actions in an action language, its reward the sum of theirs, its
+    state the one in which they begin.
+    """
+
+    whole: Demonstration
+    """As it was played."""
+    length: int
+    """Steps of a chunk; the last may have had fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Altered(Demonstration):
     """A demonstration that is shown with other actions, or for another task, than it was played.
 
@@ -249,6 +263,12 @@ def replay(task: Task[Any], demonstration: Demonstration) -> Generator[tuple[Any
         with closing(replay(source.task, source.demonstration)) as steps:
             for (env, _), action in zip(steps, demonstration.actions, strict=True):
                 yield env, action
+    elif isinstance(demonstration, Chunked):
+        with closing(_replay(task.plain, demonstration.whole)) as steps:
+            for (env, _), step in zip(
+                islice(steps, 0, None, demonstration.length), demonstration.steps, strict=True
+            ):
+                yield env, step.action
     elif isinstance(demonstration, Window):
         first, count = demonstration.first, len(demonstration.steps)
         with closing(_replay(task, demonstration.whole)) as steps:

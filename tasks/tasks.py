@@ -21,6 +21,9 @@ _REGISTRY: Registry[Task[Any]] = Registry(
     },
 )
 
+_SPOKEN = ("action_language", "chunk")
+"""Settings of all tasks whose actions are vectors; see `icil.tasks.languages`."""
+
 
 def register(name: str) -> Callable[[type], type]:
     """Returns a decorator that registers a task under a name."""
@@ -49,4 +52,13 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Task[Any]:
             the nearest.
         UsageError: A setting has a value that it cannot have.
     """
-    return _REGISTRY.make(name, settings)
+    found = _REGISTRY.find(name)
+    given = dict(settings or {})
+    said = {key: given.pop(key) for key in _SPOKEN if key in given and key not in found.settings}
+    task = found.make(given)
+    if not said:
+        return task
+    from icil.tasks.languages import Spoken
+
+    language, chunk = said.get("action_language", "decimals:3"), said.get("chunk", 1)
+    return Spoken(task, language=language, chunk=chunk)
