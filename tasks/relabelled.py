@@ -76,6 +76,10 @@ class Relabelled(Task[EnvT]):
         """Returns the task's numbers."""
         return self._task.proprio(env)
 
+    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
+        """Returns numbers as the task shows them."""
+        return self._task.word_state(numbers)
+
     def legal_actions(self, env: EnvT) -> LegalActions:
         """Returns the names of what may be done, sorted, so that their order reveals nothing."""
         legal = self._task.legal_actions(env)

@@ -135,6 +135,17 @@ class Task(ABC, Generic[EnvT]):
         numbers = next((f for f in self.formats if f not in self.image_formats), None)
         return None if numbers is None else self.observe(env, numbers).state
 
+    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
+        """Returns numbers that somebody else measured as the format of numbers shows them.
+
+        Args:
+            numbers: Those of the state, shape (n,).
+
+        Raises:
+            UsageError: No format shows numbers, or it shows others.
+        """
+        raise UsageError(f"no format of {self.name} shows the numbers of a state")
+
     @abstractmethod
     def legal_actions(self, env: EnvT) -> LegalActions:
         """Returns what may be done in the present state; never empty before the end."""

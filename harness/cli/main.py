@@ -22,8 +22,11 @@ _COMMANDS = {
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
     "run": "Play an experiment and write its leaderboard.",
     "selectors": "List the selectors of demonstrations, and the controls.",
+    "serve": "Let an agent answer as a policy, in openpi's protocol.",
     "serve-fake": "Serve a fake model, in the dialects of all providers.",
+    "show": "Look into a run: its cells, episodes, steps and prompts.",
     "tasks": "List the tasks.",
+    "verify": "Check that everything in a run folder is what was written, and follows from it.",
 }
 _MODULES = {
     "agents": "lists",

@@ -13,7 +13,7 @@ from icil.tasks.cheetah.env import HORIZON, CheetahEnv, draw
 from icil.tasks.cheetah.expert import Planner
 from icil.tasks.cheetah.language import MotorSpace, parse_action, word_action, word_state
 from icil.tasks.cheetah.rendering import as_picture
-from icil.tasks.cheetah.simulation import ACTIONS, POSITIONS, model
+from icil.tasks.cheetah.simulation import ACTIONS, POSITIONS, VELOCITIES, model
 from icil.tasks.errors import UsageError
 from icil.tasks.observation import Observation
 from icil.tasks.openings import SeededOpenings, Split, State
@@ -100,9 +100,18 @@ class Cheetah(Task[CheetahEnv]):
         self.check_format(format)
         if format == "rgb":
             return Observation(image=as_picture(env.data))
-        state = env.state
-        text = word_state(state[:POSITIONS], state[POSITIONS:], self.decimals)
-        return Observation(text=text, state=state)
+        return self.word_state(env.state)
+
+    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
+        """Returns position (8) and velocity (9) as one line.
+
+        Raises:
+            UsageError: They are not 17 numbers.
+        """
+        if numbers.shape != (POSITIONS + VELOCITIES,):
+            raise UsageError(f"a state of cheetah is 17 numbers, not {numbers.shape}")
+        text = word_state(numbers[:POSITIONS], numbers[POSITIONS:], self.decimals)
+        return Observation(text=text, state=numbers)
 
     def legal_actions(self, env: CheetahEnv) -> MotorSpace:
         """Returns all lists of six numbers from -1 to 1."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from gymnasium.utils.env_checker import check_env
 
+from icil.tasks.conformance.experts import equally_good
 from icil.tasks.conformance.findings import (
     Finding,
     Note,
@@ -240,6 +241,7 @@ RULES: Rules[Sample] = {
     "the same actions give the same episode again": _repeats,
     "environments are independent of each other": _apart,
     "the expert acts legally, and the same each time": _expert,
+    "what the expert holds to be equally good holds what it does": equally_good,
     "demonstrations render in every format": _rendering,
     "the expert is not worse than random play": _ranking,
 }

@@ -78,7 +78,8 @@ class GymTask(Task[GymEnv]):
         self.horizon = horizon or limit or _STEPS
         self._space = inner.action_space
         numbers = isinstance(inner.observation_space, Box | Discrete | MultiDiscrete | MultiBinary)
-        small = numbers and math.prod(inner.observation_space.shape or ()) <= _MOST_NUMBERS
+        self._numbers = math.prod(inner.observation_space.shape or ()) if numbers else 0
+        small = numbers and self._numbers <= _MOST_NUMBERS
         drawn = "rgb_array" in inner.metadata.get("render_modes", [])
         inner.close()
         self.formats = ("proprio",) * small + ("rgb",) * drawn
@@ -154,6 +155,18 @@ class GymTask(Task[GymEnv]):
         numbers: NDArray[np.float64] = np.atleast_1d(
             np.asarray(env.observation, np.float64)
         ).reshape(-1)
+        return self.word_state(numbers)
+
+    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
+        """Returns numbers as `proprio` shows them.
+
+        Raises:
+            UsageError: There is no such format, or they are more or fewer.
+        """
+        if "proprio" not in self.formats:
+            return super().word_state(numbers)
+        if numbers.shape != (self._numbers,):
+            raise UsageError(f"{self.name} shows {self._numbers} numbers, not {numbers.shape}")
         return Observation(text=self._text(numbers), state=numbers)
 
     def legal_actions(self, env: GymEnv) -> LegalActions:

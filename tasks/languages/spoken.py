@@ -96,6 +96,10 @@ class Spoken(Task[EnvT]):
         """Returns the task's numbers."""
         return self._task.proprio(env)
 
+    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
+        """Returns numbers as the task shows them."""
+        return self._task.word_state(numbers)
+
     def legal_actions(self, env: EnvT) -> "SpokenSpace":
         """Returns all chunks of the language."""
         return SpokenSpace(self.language)
