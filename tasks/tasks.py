@@ -17,6 +17,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
         "crossword": "icil.tasks.crossword:Crossword",
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
+        "metaworld/": "icil.tasks.metaworld:MetaWorld",
         "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",
     },
 )

@@ -38,7 +38,7 @@ EPISODES = 10
 _COMPARED = 100
 """How many openings of each split are compared."""
 _SPLITS: tuple[Split, ...] = ("demonstration", "evaluation")
-_NAME, _LINE = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_]+)*|[a-z]+:[\w./:-]+"), re.compile(r".*\S.*")
+_NAME, _LINE = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_-]+)*|[a-z]+:[\w./:-]+"), re.compile(r".*\S.*")
 
 
 def check_task(

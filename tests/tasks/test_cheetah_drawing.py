@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from icil.tasks import UsageError
-from icil.tasks.cheetah import Cheetah, rendering
+from icil.tasks import UsageError, mujoco_pictures
+from icil.tasks.cheetah import Cheetah
 
 GOLDEN = Path(__file__).parent / "golden"
 TASK = Cheetah()
@@ -95,7 +95,7 @@ def test_the_back_end_fits_or_is_chosen(monkeypatch, settings, chosen):
         monkeypatch.delenv(variable, raising=False)
     for variable, value in settings.items():
         monkeypatch.setenv(variable, value)
-    assert rendering.back_end() == chosen
+    assert mujoco_pictures.back_end("the cheetah") == chosen
 
 
 @pytest.mark.parametrize("absent", ["nonsense", "egl"])

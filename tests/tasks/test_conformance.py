@@ -453,6 +453,48 @@ def test_where_the_world_is_not_simulated_again_the_expert_may_differ():
     assert "so may the world" in one.notes[0]
 
 
+GOOD = "what the expert holds to be equally good holds what it does"
+
+
+def holds(good):
+    """What is seen of an expert that walks as it should, and holds this to be equally good."""
+
+    class Opinionated(ShortestPath):
+        def equally_good(self, env):
+            return good(self, env)
+
+    return caught(with_expert(Opinionated))
+
+
+def test_what_the_expert_does_is_among_what_it_holds_to_be_good():
+    assert holds(ShortestPath.equally_good) == {}
+    first = holds(lambda expert, env: ShortestPath.equally_good(expert, env)[:1])
+    assert list(first) == [GOOD]
+    assert first[GOOD].endswith("the expert does 'right' and holds 'down' to be good")
+    assert holds(lambda expert, env: ())[GOOD].endswith("and holds nothing to be good")
+    assert "'north' is held to be good, and is invalid" in holds(lambda e, env: ("north",))[GOOD]
+    assert holds(lambda expert, env: "up")[GOOD] == "opening 0, step 0: 'up'"
+    assert holds(lambda expert, env: {"up"})[GOOD] == "opening 0, step 0: {'up'}"
+
+
+def test_an_expert_that_cannot_tell_what_is_equally_good_is_noted():
+    class Silent(ShortestPath):
+        def equally_good(self, env):
+            return None
+
+    verdicts = {v.rule: v for v in judge_task(with_expert(Silent), episodes=2)}
+    assert verdicts[GOOD].ok
+    assert verdicts[GOOD].notes[0].startswith("the expert does not say what is equally good")
+
+
+def test_asking_what_is_equally_good_changes_nothing():
+    def wander(expert, env):
+        env.player = (1, 1) if env.player != (1, 1) else (1, 2)
+        return ("up", "down", "left", "right")
+
+    assert holds(wander)[GOOD].endswith("equally_good changes the state")
+
+
 def test_demonstrations_render():
     class Vague(Gridworld):
         """Pays for having been looked at."""
@@ -493,8 +535,9 @@ def test_the_expert_is_not_worse_than_random():
 def test_a_task_may_have_no_expert():
     verdicts = {v.rule: v for v in judge_task(make("atari/pong"), "atari/pong", episodes=2)}
     assert [v.findings for v in verdicts.values() if not v.ok] == []
-    *_, acts, renders, ranks = verdicts.values()
+    *_, acts, good, renders, ranks = verdicts.values()
     assert acts.notes[0].startswith("atari/pong has no expert; its demonstrations come from")
+    assert good.notes == ("there is no expert to ask",)
     assert renders.notes == ("looked at demonstrations of random play, for there is no expert",)
     assert ranks.notes == ("there is no expert to compare with",)
 
