@@ -3,19 +3,23 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from icil.harness.agents import Agent
 from icil.harness.agents import make as make_agent
 from icil.harness.experiment import Experiment
+from icil.harness.leaks import Leak
 from icil.harness.ways import NOTHING_SHOWN, Way, control_settings, unchosen
 from icil.prompt_builders import PromptOptions, Selector, Template
 from icil.prompt_builders.controls import Alteration
 from icil.results import CellRecord
 from icil.tasks import Opening, Pool, Task, UsageError
-from icil.tasks.demonstrations import state_digest
 from icil.tasks.references import References
 from icil.tasks.seeding import digest
+
+DEMO_SETS = "demo_sets"
+"""The option of a cell whose episodes share demonstrations: how many sets, and episodes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,9 @@ class TaskPlan:
     openings: tuple[Opening, ...] = ()
     """Those that are played; none in a teacher-forced run."""
     hidden: tuple[frozenset[str], ...] = ()
-    """For each opening the ids of the demonstrations that show it."""
+    """For each opening the ids of the demonstrations that are not offered, for they show it."""
+    leaks: tuple[Leak, ...] = ()
+    """For each opening, or each demonstration that is played again, what shows it."""
     extended: "Mapping[str, TaskPlan | UsageError]" = field(default_factory=dict)
     """By selector the same task with what that one chooses from, or why it cannot choose."""
 
@@ -47,16 +53,13 @@ class TaskPlan:
         return found
 
     def with_openings(
-        self, openings: tuple[Opening, ...], hidden: tuple[frozenset[str], ...]
+        self,
+        openings: tuple[Opening, ...],
+        hidden: tuple[frozenset[str], ...],
+        leaks: tuple[Leak, ...],
     ) -> "TaskPlan":
         """Returns the same task with its openings."""
-        return replace(self, openings=openings, hidden=hidden)
-
-    def showing(self, env: Any) -> frozenset[str]:
-        """Returns the ids of the demonstrations that pass through the env's present state."""
-        if self.pool is None:
-            return frozenset()
-        return self.pool.passing.get(state_digest(self.task, env), frozenset())
+        return replace(self, openings=openings, hidden=hidden, leaks=leaks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,11 @@ class Cell:
     def shows(self) -> bool:
         """Whether its episodes show demonstrations."""
         return self.record.demonstrations > 0 or self.record.context_tokens is not None
+
+    @property
+    def each_step(self) -> bool:
+        """Whether demonstrations are chosen anew at each step."""
+        return self.selector is not None and self.selector.each_step
 
 
 def reference_cell(task: TaskPlan, name: str, *, asked: bool) -> Cell:
@@ -126,14 +134,53 @@ def swept_cells(
     agent: Agent,
     ways: Sequence[Way],
 ) -> Iterator[Cell]:
-    """Yields the cells of an agent that looks at observations, in one format."""
+    """Yields the cells of an agent that looks at observations, in one format.
+
+    What makes no difference to it makes no second cell.
+    """
+    seen: set[str] = set()
+    for options in _every_option(experiment, agent):
+        for sets in experiment.each("demo_sets"):
+            for cell in _cells(
+                experiment, template, task, format, name, agent, ways, options, sets
+            ):
+                if cell.record.hash not in seen:
+                    seen.add(cell.record.hash)
+                    yield cell
+
+
+def _every_option(experiment: Experiment, agent: Agent) -> Iterator[PromptOptions]:
+    """Yields the options of an experiment as they concern an agent, the default ones first."""
+    read = agent.capabilities.demonstrations == "prompt"
+    for legal_actions, reasoning, past_actions, layout in product(
+        experiment.each("legal_actions"),
+        experiment.each("reasoning"),
+        experiment.each("past_actions"),
+        experiment.each("layout"),
+    ):
+        yield PromptOptions(
+            legal_actions=legal_actions,
+            reasoning=reasoning and read,
+            past_actions=past_actions,
+            layout=layout if read else "single",
+        )
+        if not (read or agent.heeds_legal_actions):
+            return
+
+
+def _cells(
+    experiment: Experiment,
+    template: Template,
+    task: TaskPlan,
+    format: str,
+    name: str,
+    agent: Agent,
+    ways: Sequence[Way],
+    options: PromptOptions,
+    demo_sets: int | None,
+) -> Iterator[Cell]:
+    """Yields the cells of an agent in one format, with one set of options."""
     use = agent.capabilities.demonstrations
-    options = PromptOptions(
-        legal_actions=experiment.legal_actions,
-        reasoning=experiment.reasoning and use == "prompt",
-        past_actions=experiment.past_actions,
-        layout=experiment.layout if use == "prompt" else "single",
-    )
     shown: dict[str, Any] = {"legal_actions": options.legal_actions}
     if use == "prompt":
         shown = {**asdict(options), "template": template.hash}
@@ -148,7 +195,15 @@ def swept_cells(
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
         chooses = takes and (tokens is not None or k > experiment.teacher_forced)
         shows = k > 0 or tokens is not None
+        # Which demonstrations a set may have depends on all of its openings.
+        shared: dict[str, Any] = {}
+        if shows and demo_sets is not None:
+            shared[DEMO_SETS] = [demo_sets, experiment.episodes]
+        if shows and experiment.leaks != "exclude":
+            shared["leaks"] = experiment.leaks
         for way in ways if chooses else unchosen(ways) if shows else (NOTHING_SHOWN,):
+            if way.selector is not None and way.selector.each_step:
+                _check_each_step(way, name, agent, demo_sets)
             played = task.offered_to(way.controlled.selector)
             played = played if way.task is None else replace(played, task=way.task)
             # Named one by one: what is added here later must not change older hashes.
@@ -158,12 +213,10 @@ def swept_cells(
                 "options": shown,
                 "demonstrations": k,
                 "seed": experiment.seed,
+                **shared,
             }
             if tokens is not None:
                 identity["context_tokens"] = tokens
-            if experiment.demo_sets is not None and (k or tokens):
-                # Which demonstrations a set may have depends on all of its openings.
-                identity["demo_sets"] = [experiment.demo_sets, experiment.episodes]
             if way.selector is not None:
                 identity["selector"] = [way.name, dict(way.selector.settings)]
             if way.alterations:
@@ -178,7 +231,7 @@ def swept_cells(
                 selector=way.name,
                 demonstrations=k,
                 context_tokens=tokens,
-                options=shown,
+                options={**shown, **shared},
             )
             yield Cell(
                 record,
@@ -187,8 +240,27 @@ def swept_cells(
                 way.selector,
                 options,
                 alterations=way.alterations,
-                demo_sets=experiment.demo_sets,
+                demo_sets=demo_sets,
             )
+
+
+def _check_each_step(way: Way, name: str, agent: Agent, demo_sets: int | None) -> None:
+    """Checks that demonstrations can be chosen anew at each step.
+
+    Raises:
+        UsageError: Episodes are to share them, or the agent is shown none but the episode's.
+    """
+    said = f"selector {way.controlled.selector} chooses demonstrations anew at each step"
+    if demo_sets is not None:
+        raise UsageError(
+            f"{said}, so that episodes cannot share a set of them: leave out one of it and "
+            "demo_sets"
+        )
+    if agent.capabilities.demonstrations != "prompt" and not agent.capabilities.each_step:
+        raise UsageError(
+            f"{said}, and {name} takes those of an episode: leave out one of them, or let it read "
+            "Turn.demonstrations and say so (Capabilities.each_step)"
+        )
 
 
 def _hash(identity: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 A reply is in the store before its action is played. An episode that was interrupted is
 brought back to where it was by playing its stored actions again, and goes on from there.
+Where each step has demonstrations of its own, so has each a prefix, before the one tail.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,11 +12,12 @@ from typing import Any, Protocol
 from icil.harness.agents import EpisodeContext, Reply, Turn
 from icil.harness.budget import Purse
 from icil.harness.cells import Cell
+from icil.harness.chunks import Chunks
 from icil.harness.filling import Filling, find_filling
 from icil.harness.fitting import Size, Sizes, check_fits, measure
 from icil.harness.reading import Reader, Reading, read_reply
 from icil.harness.secrets import scrub
-from icil.harness.selecting import NOTHING, Choice, choose
+from icil.harness.selecting import NOTHING, Choice, Moment, choose
 from icil.harness.threads import call
 from icil.harness.work import Job
 from icil.prompt_builders import Part, Prefix, Prompt, PromptBuilder, Selection, Tail, TextPart
@@ -26,6 +28,7 @@ from icil.tasks import (
     Demonstration,
     IcilError,
     ModelError,
+    Observation,
     ParsedAction,
     StoreError,
     Transition,
@@ -85,13 +88,19 @@ class Episode:
         self._env = env
         self._task = job.cell.task.task
         self._choice = Choice(NOTHING)
+        """The episode's, or that of the present step."""
+        self._observed: tuple[int, Observation] | None = None
+        """The step that was looked at last, and what was seen."""
+        self._prefix: Prefix | None = None
+        """Of the present step's prompt; None for an agent that reads none."""
         self._tail: Tail | None = None
         self._new: tuple[Part, ...] = ()
         """What the tail gained since the step before: its action, and what is seen now."""
         self._seen = 0
         """How many of the tail's parts were new at this step or before."""
-        self._size = Size()
-        """Of prefix and tail."""
+        self._prefix_size, self._tail_size = Size(), Size()
+        execution = job.cell.agent.execution
+        self._chunks = None if execution is None else Chunks(self._task, execution)
         self._rewards: list[float] = []
         self._agreed = 0
         self._last: Played | None = None
@@ -106,9 +115,7 @@ class Episode:
         """
         desk, cell, agent = self._desk, self._cell, self._cell.agent
         await call(self._task.slow, self._task.reset, self._env, self._start.opening)
-        # A selector may embed and compare.
-        filling = find_filling(cell, desk.builder, desk.fillings)
-        self._choice = await call(True, choose, cell, self._start, desk.seed, filling)
+        await self._choose()
         selection = self._choice.selection
         record: EpisodeRecord = await desk.write(
             lambda: desk.store.begin_episode(
@@ -117,16 +124,18 @@ class Episode:
                 demonstrations=selection.ids,
                 reasons=selection.reasons,
                 left_out=self._choice.left_out,
+                leaked=self._choice.leaked.exact,
+                near=self._choice.leaked.near,
                 restart=agent.capabilities.stateful,
             )
         )
         if agent.capabilities.demonstrations == "prompt":
-            await self._begin_prompt(record, selection)
+            await self._begin_prompt(record)
         context = EpisodeContext(
             task=self._task,
             format=cell.record.format,
             opening=self._start.opening,
-            demonstrations=selection.demonstrations,
+            demonstrations=() if cell.each_step else selection.demonstrations,
             options=cell.options,
             generator=lambda step: self._generator("agent", step),
         )
@@ -171,15 +180,16 @@ class Episode:
                 f"{self._task.name} did not end at its horizon of {self._task.horizon} steps"
             )
         agent = self._cell.agent
-        observation = None
-        if not agent.capabilities.blind:
-            format = self._cell.record.format
-            observation = await call(self._task.slow, self._task.observe, self._env, format)
+        observation = None if agent.capabilities.formatless else await self._observe()
         if self._tail is not None and observation is not None:
             self._tail.observe(observation)
             self._new = self._tail.since(self._seen)
             self._seen += len(self._new)
-            self._size += measure(agent, self._new)
+            self._tail_size += measure(agent, self._new)
+        if self._cell.each_step and step and (known is None or self._tail is not None):
+            await self._choose()
+            if self._tail is not None:
+                await self._make_prefix()
         if known is None:
             turn = Turn(
                 episode=context,
@@ -187,18 +197,15 @@ class Episode:
                 env=self._env,
                 observation=observation,
                 prompt=self._prompt(),
+                own=self._choice.selection.demonstrations if self._cell.each_step else None,
             )
-            reply = await self._ask(turn)
+            reply = await self._reply_to(turn)
             parsed, action, answer = self._read(turn, reply)
-            shown = [*self._new, *turn.prompt.question] if turn.prompt else []
-            previous, self._last = self._last, None
-            await self._desk.write(
-                lambda: self._desk.store.add_step(episode, step, answer, stored(shown), previous)
-            )
+            await self._record(episode, turn, answer)
             self._desk.progress.stepped(reply.usage)
         else:
             self._recognise(known)
-            parsed, action = self._read_text(known.reply).counts, known.action
+            parsed, action = self._read_text(self._said(step, known.reply)).counts, known.action
         self._agreed += self._agrees(parsed, step) or 0
         played = known.played if known else None
         done = await call(self._task.slow, self._play, action, step, played)
@@ -209,10 +216,56 @@ class Episode:
                 f"{known.played.reward} then; {_ELSEWHERE}"
             )
         self._rewards.append(done.reward)
-        self._last = Played(reward=done.reward, outcome=done.outcome)
+        self._last = Played(reward=done.reward, outcome=done.outcome, success=done.success)
         if self._tail is not None:
             self._tail.act(action)
         return done.terminated or done.truncated
+
+    async def _observe(self) -> Observation:
+        """Returns what is seen now, rendered once a step."""
+        step = len(self._rewards)
+        if self._observed is None or self._observed[0] != step:
+            format = self._cell.record.format
+            seen = await call(self._task.slow, self._task.observe, self._env, format)
+            self._observed = step, seen
+        return self._observed[1]
+
+    async def _choose(self) -> None:
+        """Has demonstrations chosen for the episode, or for the present step."""
+        desk, cell, moment = self._desk, self._cell, None
+        if cell.each_step:
+            moment = Moment(len(self._rewards), await self._observe())
+        filling = find_filling(cell, desk.builder, desk.fillings)
+        # A selector may embed and compare.
+        self._choice = await call(True, choose, cell, self._start, desk.seed, filling, moment)
+
+    async def _record(self, episode: EpisodeRecord, turn: Turn, answer: Answer) -> None:
+        """Writes a step, with the prefix of its prompt if that is its own."""
+        store, prefix = self._desk.store, self._prefix
+        shown = [*self._new, *turn.prompt.question] if turn.prompt else []
+        previous, self._last = self._last, None
+
+        def write() -> None:
+            with store.transaction():
+                if answer.prefix is not None and prefix is not None:
+                    store.add_prefix(prefix.hash, prefix.hashes, lambda: stored(prefix.parts))
+                store.add_step(episode, turn.step, answer, stored(shown), previous)
+
+        await self._desk.write(write)
+
+    async def _reply_to(self, turn: Turn) -> Reply:
+        """Asks the agent, unless what it answered before is still being played."""
+        if self._chunks is None or self._chunks.wants(turn.step):
+            return await self._ask(turn)
+        return Reply(text=self._chunks.action(turn.step))
+
+    def _said(self, step: int, reply: str) -> str:
+        """Returns what a reply says of its own step."""
+        if self._chunks is None:
+            return reply
+        if self._chunks.wants(step):
+            self._chunks.take(step, reply)
+        return self._chunks.action(step)
 
     async def _ask(self, turn: Turn) -> Reply:
         """Asks the agent, within the budget."""
@@ -229,7 +282,8 @@ class Episode:
             purse.settle(most, spent)
         if prompt is None:
             return reply
-        return replace(reply, usage=replace(reply.usage, images=self._size.images))
+        images = (self._prefix_size + self._tail_size).images
+        return replace(reply, usage=replace(reply.usage, images=images))
 
     async def _reply(self, turn: Turn) -> Reply:
         try:
@@ -282,18 +336,21 @@ class Episode:
     def _read(self, turn: Turn, reply: Reply) -> tuple[ParsedAction, str, Answer]:
         """Makes an action, and a record, of a reply."""
         text = _storable(reply.text)
-        parsed, otherwise = self._read_text(text)
+        parsed, otherwise = self._read_text(self._said(turn.step, text))
         if self._start.forced:
             action = self._demonstrated(self._start.forced, turn.step)
         elif parsed.action is not None:
             action = parsed.action
         else:
             action = sample_action(turn.legal_actions(), self._generator("replacement", turn.step))
-        prompt = turn.prompt
+        prompt, own = turn.prompt, self._cell.each_step
         answer = Answer(
             shown=tuple(part.hash for part in self._new),
             question=tuple(part.hash for part in prompt.question) if prompt else (),
             prompt=prompt.hash if prompt else None,
+            prefix=prompt.prefix.hash if prompt and own else None,
+            demonstrations=self._choice.selection.ids if own else None,
+            reasons=self._choice.selection.reasons if own else None,
             reply=text,
             status=parsed.status,
             otherwise=None if otherwise == parsed.status else otherwise,
@@ -322,34 +379,41 @@ class Episode:
     def _demonstrated(self, forced: Demonstration, step: int) -> str:
         return self._task.express(forced.steps[step].action, self._env)
 
-    async def _begin_prompt(self, episode: EpisodeRecord, selection: Selection) -> None:
-        desk, builder = self._desk, self._desk.builder(self._cell)
-        prefix = await call(True, _make_prefix, builder, selection)
+    async def _begin_prompt(self, episode: EpisodeRecord) -> None:
+        desk, prefix = self._desk, await self._make_prefix()
         if episode.prefix not in (None, prefix.hash):
             raise self._another_prompt(0)
-        self._tail = builder.tail(prefix)
-        self._size = await desk.sizes.of(self._cell.agent, prefix)
+        self._tail = desk.builder(self._cell).tail(prefix)
         await desk.write(
             lambda: desk.store.set_prefix(
                 episode.id, prefix.hash, prefix.hashes, lambda: stored(prefix.parts)
             )
         )
 
+    async def _make_prefix(self) -> Prefix:
+        """Makes the prefix that shows what was chosen."""
+        desk, cell = self._desk, self._cell
+        prefix = await call(True, _make_prefix, desk.builder(cell), self._choice.selection)
+        self._prefix, self._prefix_size = prefix, await desk.sizes.of(cell.agent, prefix)
+        return prefix
+
     def _prompt(self) -> Prompt | None:
         """Returns the prompt of this step, if the agent reads prompts and it fits."""
         if self._tail is None:
             return None
-        prompt = self._question()
-        agent = self._cell.agent
-        check_fits(agent, self._size + measure(agent, prompt.question))
+        prompt, agent = self._question(), self._cell.agent
+        size = self._prefix_size + self._tail_size + measure(agent, prompt.question)
+        check_fits(agent, size)
         return prompt
 
     def _question(self) -> Prompt:
         assert self._tail is not None
+        assert self._prefix is not None
         legal = None
         if self._cell.options.legal_actions:
             legal = self._task.legal_actions(self._env)
-        return self._tail.question(legal)
+        prompt = self._tail.question(legal)
+        return prompt if prompt.prefix is self._prefix else _behind(self._prefix, prompt)
 
     def _generator(self, purpose: str, step: int) -> Any:
         identity = (self._desk.seed, self._cell.record.hash, self._start.number, step)
@@ -366,6 +430,14 @@ def _make_prefix(builder: PromptBuilder, selection: Selection) -> Prefix:
     prefix = builder.prefix(selection)
     _ = prefix.hash
     return prefix
+
+
+def _behind(prefix: Prefix, prompt: Prompt) -> Prompt:
+    """Returns a prompt's tail and question behind another prefix."""
+    running = prefix.hasher.copy()
+    for part in (*prompt.tail, *prompt.question):
+        running.update(part.hash)
+    return replace(prompt, prefix=prefix, hash=running.digest())
 
 
 def stored(parts: Iterable[Part]) -> list[StoredPart]:

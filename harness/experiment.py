@@ -5,7 +5,7 @@ fields of this class.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,11 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from icil.harness.leaks import Leaks
 from icil.harness.reading import Reader
+from icil.prompt_builders.selectors.score_files import file_of, with_file
 from icil.tasks.errors import ExperimentError, suggestion
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """Takes one value for a list of one, a text with commas for a list; drops repeats."""
     given = value if isinstance(value, list | tuple) else [value]
     value = []
@@ -39,13 +41,13 @@ def _listed(value: Any) -> Any:
 def _numbers(value: Any) -> Any:
     return tuple(
         int(item) if isinstance(item, str) and item.isascii() and item.isdigit() else item
-        for item in _listed(value)
+        for item in listed(value)
     )
 
 
 def _token_counts(value: Any) -> Any:
     """Takes 8k for 8,000 and 1m for a million."""
-    return tuple(_token_count(item) for item in _listed(value))
+    return tuple(_token_count(item) for item in listed(value))
 
 
 def _token_count(item: Any) -> Any:
@@ -63,10 +65,38 @@ def _path(value: Any) -> Any:
 
 
 def _paths(value: Any) -> Any:
-    return tuple(_path(item) for item in _listed(value))
+    return tuple(_path(item) for item in listed(value))
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+def _choice(*known: Any) -> Callable[[Any], Any]:
+    """Makes a validator that takes one of some values, or several, in whatever order."""
+
+    def read(value: Any) -> Any:
+        given = [(type(item), item) for item in listed(value)]
+        found = tuple(one for one in known if (type(one), one) in given)
+        if not found or len(found) != len(given):
+            raise ValueError
+        return found[0] if len(found) == 1 else found
+
+    return read
+
+
+def _sets(value: Any) -> Any:
+    """Takes numbers of demonstration sets; None, or `own`, where each episode has its own."""
+    given = [None if item == OWN else item for item in _numbers(value)]
+    counts = sorted({n for n in given if type(n) is int and n > 0})
+    if not given or not all(n is None or n in counts for n in given):
+        raise ValueError
+    found = (*([None] if None in given else []), *counts)
+    return found[0] if len(found) == 1 else found
+
+
+OWN = "own"
+"""Stands on the command line for a set of demonstrations of each episode's own."""
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+Layout = Literal["single", "chat"]
+SWEPT = ("legal_actions", "reasoning", "past_actions", "layout", "demo_sets")
+"""Fields that take one value, or several to sweep over; these are kept with the default first."""
 
 
 class Experiment(BaseModel):
@@ -98,19 +128,24 @@ class Experiment(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     """Decides which demonstrations are drawn and what replaces an illegal action; never the
     openings, which are the same in every run."""
-    demo_sets: Annotated[int | None, Field(ge=1)] = None
+    demo_sets: Annotated[int | tuple[int | None, ...] | None, BeforeValidator(_sets)] = None
     """How many sets of demonstrations are drawn, for the episodes to share; None, as in LMAct, for
-    a set of its own for each episode. Sharing one costs far less where a provider caches."""
-    legal_actions: bool = False
+    a set of its own for each episode. Sharing one costs far less where a provider caches. This and
+    the next three, and `layout`, may be several: each makes cells of its own."""
+    leaks: Leaks = "exclude"
+    """Whether demonstrations that pass through an episode's opening, or nearly, are offered."""
+    legal_actions: Annotated[bool | tuple[bool, ...], BeforeValidator(_choice(False, True))] = False
     """Whether the legal actions are listed at each step."""
-    reasoning: bool = False
+    reasoning: Annotated[bool | tuple[bool, ...], BeforeValidator(_choice(False, True))] = False
     """Whether a model is asked to think in writing before it answers."""
-    past_actions: bool = True
+    past_actions: Annotated[bool | tuple[bool, ...], BeforeValidator(_choice(True, False))] = True
     """Whether the current episode shows the actions taken so far."""
     teacher_forced: bool = False
     """Whether to play demonstrated episodes again, the agent's answers compared with the
     demonstrated actions but not played: LMAct's replay control. Needs `demos` of 1 or more."""
-    layout: Literal["single", "chat"] = "single"
+    layout: Annotated[Layout | tuple[Layout, ...], BeforeValidator(_choice("single", "chat"))] = (
+        "single"
+    )
     """Whether a prompt is one message, as in LMAct, or a conversation whose other side said the
     demonstrated actions."""
     parse: Reader = "strict"
@@ -127,6 +162,15 @@ class Experiment(BaseModel):
     """A file with prices of models, which come before those that are known."""
     pool: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
     """Folders with pools to use instead of those that ship, for the tasks they are of."""
+    scores: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
+    """Files of scores that selectors name (`hard:by=scores.json`) by their own names; those that
+    are named with where they are come to stand here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_scores(cls, given: Any) -> Any:
+        """Takes the files in selectors' names apart from where they are."""
+        return _apart(given, Path()) if isinstance(given, dict) else given
 
     @model_validator(mode="before")
     @classmethod
@@ -135,6 +179,11 @@ class Experiment(BaseModel):
         if isinstance(given, dict) and given.get("context_tokens") and "demos" not in given:
             return {**given, "demos": (0,)}
         return given
+
+    def each(self, name: str) -> tuple[Any, ...]:
+        """Returns the values of one of `SWEPT`, as a tuple also where there is one."""
+        value = getattr(self, name)
+        return value if isinstance(value, tuple) else (value,)
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """Returns the settings of a task or a model."""
@@ -152,7 +201,8 @@ _EXPECTED = {
     "demos": "whole numbers, 0 or more, such as 0,1,4",
     "context_tokens": "numbers of tokens, such as 8k,32k,1m",
     "episodes": "a whole number, 1 or more",
-    "demo_sets": "a whole number, 1 or more",
+    "demo_sets": "a whole number, 1 or more, or own",
+    "leaks": "exclude or allow",
     "seed": "a whole number, 0 or more",
     "legal_actions": "true or false",
     "reasoning": "true or false",
@@ -166,6 +216,7 @@ _EXPECTED = {
     "template": "the path of a template file",
     "prices": "the path of a file with prices",
     "pool": "folders of pools",
+    "scores": "files of scores",
 }
 
 
@@ -189,6 +240,8 @@ def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment
             hint = suggestion(name, Experiment.model_fields)
             raise ExperimentError(f"unknown option {name!r}{hint}")
     content = _read(path) if path else {}
+    if "selector" in given:
+        content.pop("scores", None)  # they are those of the file's selectors
     try:
         return Experiment.model_validate({**content, **given})
     except ValidationError as error:
@@ -225,10 +278,33 @@ def _read(path: Path) -> dict[str, Any]:
         if value is None and name not in _MAY_BE_NULL:
             raise ExperimentError(f"{path}: {key}: expected {_EXPECTED[name]}, got nothing")
         found[name] = value
-    for name in ("template", "prices", "pool"):
+    for name in ("template", "prices", "pool", "scores"):
         if name in found:
             found[name] = _beside(path, found[name])
-    return found
+    return _apart(found, path.parent)
+
+
+def _apart(given: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Takes selectors' files of scores apart from where they are, which is relative to a folder.
+
+    Raises:
+        ExperimentError: Two of them have the same name.
+    """
+    if "selector" not in given:
+        return given
+    files = [Path(item) for item in _paths(given.get("scores", ())) if isinstance(item, str | Path)]
+    places, names = {file.name: file for file in files}, list[Any]()
+    for name in listed(given["selector"]):
+        path = file_of(name) if isinstance(name, str) else None
+        if path is not None and (len(path.parts) > 1 or path.name not in places):
+            if places.setdefault(path.name, folder / path) != folder / path:
+                raise ExperimentError(
+                    f"selector: {places[path.name]} and {folder / path} have the same name; "
+                    "name one otherwise"
+                )
+            name = with_file(name, Path(path.name))
+        names.append(name)
+    return {**given, "selector": names, **({"scores": tuple(places.values())} if places else {})}
 
 
 def _beside(file: Path, value: Any) -> Any:

@@ -47,7 +47,7 @@ def with_extensions(
             pool = selector.extend(plan.task, whole, tell)
             if experiment.window is not None:
                 pool = windowed(plan.task, pool, experiment.window)
-            extended[name] = with_openings(experiment, replace(plan, pool=pool), openings)
+            extended[name] = with_openings(experiment, replace(plan, pool=pool), openings, tell)
         except UsageError as error:
             extended[name] = UsageError(f"selector {name}: {error}")
     return replace(plan, extended=extended)

@@ -1,30 +1,39 @@
 """The run folder: what it holds, who may use it, and whether it is this run's.
 
-experiment.yaml   the experiment, with every name resolved; `icil run` takes it again
+experiment.yaml   the experiment, with every name resolved; `icil run` takes it again (what it
+                  said before the run was widened: experiment-1.yaml, …)
 run.sqlite        the run store
 leaderboard.csv   written when the run is complete, with scores.png
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 
+from icil.harness.experiment_file import write_experiment
 from icil.harness.plan import Plan
+from icil.harness.software import describe_software
+from icil.harness.widening import Widening, different, widen
 from icil.results import RunStore
 from icil.results.store import FILE_NAME
 from icil.tasks.errors import RunFolderError, StoreError
 
-EXPERIMENT, TEMPLATE = "experiment.yaml", "template.yaml"
 LEADERBOARD, SCORES = "leaderboard.csv", "scores.png"
 _LOCK = ".lock"
 
 
-def check_folder(folder: Path, plan: Plan) -> None:
+def check_folder(folder: Path, plan: Plan, *, widening: bool = False) -> Widening | None:
     """Checks, before anything is created, that a folder can be this run's.
+
+    Args:
+        folder: The folder, which need not exist.
+        plan: What is to be played.
+        widening: Whether the folder may hold another experiment that this one can be joined with.
+
+    Returns:
+        What the folder's run becomes; None if it holds no run yet.
 
     Raises:
         RunFolderError: It is a file, holds another experiment (the message names the fields
@@ -32,7 +41,7 @@ def check_folder(folder: Path, plan: Plan) -> None:
         StoreError: Its store is damaged.
     """
     if not folder.exists():
-        return
+        return None
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is a file, not a folder")
     if not (folder / FILE_NAME).exists():
@@ -42,32 +51,23 @@ def check_folder(folder: Path, plan: Plan) -> None:
                 f"{folder} holds no run but other things ({', '.join(others[:3])}); "
                 "name an empty or a new folder"
             )
-        return
-    store = RunStore(folder / FILE_NAME, readonly=True)
-    try:
-        _check_experiment(store, folder, plan)
-    finally:
-        store.close()
-
-
-def _check_experiment(store: RunStore, folder: Path, plan: Plan) -> None:
-    theirs = store.meta().get("experiment")
-    if theirs != plan.fields:
-        raise RunFolderError(
-            f"{folder} holds another experiment: {_differences(theirs or {}, plan.fields)}; "
-            "name another folder, or give the same options to go on with it"
-        )
+        return None
+    with closing(RunStore(folder / FILE_NAME, readonly=True)) as store:
+        held = store.meta().get("experiment") or {}
+        if held != plan.fields and not widening:
+            raise different(folder, held, plan.fields)
+        return widen(store, folder, plan)
 
 
 @contextmanager
 def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
-    """Opens a run's folder for writing, and makes it if need be.
+    """Opens a run's folder for writing; makes it, or widens what it holds, if need be.
 
     Raises:
-        RunFolderError: It holds something else, or another process is at it.
+        RunFolderError: It holds what this run cannot be joined with, or another process is at it.
         StoreError: It cannot be written, or its store is damaged.
     """
-    check_folder(folder, plan)
+    check_folder(folder, plan, widening=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,8 +79,11 @@ def open_folder(folder: Path, plan: Plan) -> Iterator[RunStore]:
         else:
             store = RunStore.create(path, plan.meta, (cell.record for cell in plan.cells))
         try:
-            _check_experiment(store, folder, plan)  # another process may have made it meanwhile
-            _write_experiment(folder, plan)
+            found = widen(store, folder, plan)  # another process may have made it meanwhile
+            if found.changes:
+                store.widen(found.meta, (cell.record for cell in plan.cells))
+            store.use_software(describe_software())
+            write_experiment(folder, plan, found.fields)
             yield store
         finally:
             store.close()
@@ -110,52 +113,3 @@ def lock_folder(folder: Path) -> Iterator[None]:
 def _ours() -> frozenset[str]:
     """What a process that died before there was a store may have left."""
     return frozenset({_LOCK, FILE_NAME + ".new", FILE_NAME + ".new-journal"})
-
-
-def _write_experiment(folder: Path, plan: Plan) -> None:
-    """Writes the experiment file, and the template beside it, unless they are there."""
-    path = folder / EXPERIMENT
-    if path.exists():
-        return
-    fields = plan.experiment.model_dump(mode="json", exclude_none=True)
-    if fields["pool"]:
-        fields["pool"] = [str(pool.absolute()) for pool in plan.experiment.pool]
-    if plan.experiment.prices is not None:
-        fields["prices"] = str(plan.experiment.prices.absolute())
-    if plan.experiment.temperature is None:
-        fields["temperature"] = None
-    try:
-        if plan.experiment.template is not None:
-            fields["template"] = TEMPLATE
-            (folder / TEMPLATE).write_bytes(plan.experiment.template.read_bytes())
-        text = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None, allow_unicode=True)
-        making = path.with_name(path.name + ".new")
-        making.write_text(text, encoding="utf-8")
-        making.replace(path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}") from error
-
-
-def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    missing = object()
-    return "; ".join(
-        f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} here"
-        for key in sorted({*theirs, *ours})
-        if theirs.get(key, missing) != ours.get(key, missing)
-    )
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        # A hash is known by its beginning; settings may differ in their last digit.
-        short = {k: v[:12] if isinstance(v, str) else _whole(v) for k, v in value.items()}
-        return ", ".join(f"{k} {v}" for k, v in sorted(short.items())) or "none"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value)
-
-
-def _whole(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "(" + ", ".join(f"{k} {_whole(v)}" for k, v in sorted(value.items())) + ")"
-    return str(value)

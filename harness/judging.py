@@ -1,20 +1,26 @@
 """How one episode imitates: played again from the store, beside the expert and the nearest state.
 
 What the agent chose is its reply, as the run read it; what was played instead of a wrong reply is
-not its choice, but may take it off the expert's course.
+not its choice, but may take it off the expert's course. Where each step had demonstrations of its
+own, the nearest state is one of theirs.
 """
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from icil.harness.agents.memory import Memories, Memory
 from icil.harness.past_run import PastEpisode, PastRun
-from icil.harness.reading import read_reply
+from icil.harness.reading import read_reply, said_action
+from icil.harness.selecting import Moment
 from icil.results import Imitation, Played, RunStore, StepRecord
 from icil.tasks import StoreError, Task
 from icil.tasks.adviser import Adviser
 
-_MARK = "Action:"
+_OWN = """
+SELECT s.step, s.demonstrations FROM steps s JOIN episodes e ON e.id = s.episode
+WHERE e.id = ? AND s.attempt = e.attempt AND s.demonstrations IS NOT NULL
+"""
 
 
 class _Said(NamedTuple):
@@ -49,6 +55,9 @@ class Judge:
         self._envs: dict[str, Any] = {}
         self._place = "", ""
         self._memories = Memories()
+        self._last: tuple[int, tuple[str, ...]] | None = None
+        """The episode, and the demonstrations, that are remembered."""
+        self._memory: Memory | None = None
 
     def close(self) -> None:
         """Closes the environments."""
@@ -71,17 +80,19 @@ class Judge:
         if task.name not in self._envs:
             self._envs[task.name] = task.make_env()
         env, steps = self._envs[task.name], self._store.steps(episode)
-        memory = self._memory(task, past)
+        own = self._own(episode)
         adviser = Adviser(task, opening) if task.name in self._asked else None
         agrees: list[bool | None] = []
         copies: list[bool | None] = []
+        expected: list[tuple[str, ...] | None] = []
         task.reset(env, opening)
         try:
             for step in steps:
                 said, played = self._read(task, env, past, step), _played(task, env, past, step)
                 good = adviser.choices(env, step.step, played.action) if adviser else None
+                expected.append(None if good is None else tuple(sorted(good)))
                 agrees.append(None if good is None else said.action in good)
-                copies.append(_copies(task, env, past, memory, said))
+                copies.append(self._copies(task, env, past, said, step.step, own.get(step.step)))
                 over = _play(task, env, past, step, played)
                 if over != (step is steps[-1]):
                     raise _untrue(past, step, "the episode ends elsewhere")
@@ -91,43 +102,61 @@ class Judge:
         return Imitation(
             agrees=tuple(agrees),
             copies=tuple(copies),
+            expected=tuple(expected),
             expert=adviser is not None,
             departs=adviser.departs if adviser else None,
         )
 
-    def _memory(self, task: Task[Any], past: PastEpisode) -> Memory | None:
-        """Returns what the demonstrations showed; None for an agent that looks at nothing."""
-        shown = self._run.shown(past) if past.cell.format else ()
-        if not shown:
+    def _own(self, episode: int) -> Mapping[int, tuple[str, ...]]:
+        """Returns the ids of the demonstrations of steps that had their own."""
+        rows = self._store.rows(_OWN, (episode,))[1]
+        return {step: tuple(json.loads(ids)) for step, ids in rows}
+
+    def _copies(
+        self,
+        task: Task[Any],
+        env: Any,
+        past: PastEpisode,
+        said: _Said,
+        step: int,
+        own: tuple[str, ...] | None,
+    ) -> bool | None:
+        """Returns whether what was said is what was done in the nearest demonstrated state.
+
+        What is not allowed here may be copied too: that is what a mere copy does. None where
+        there is nothing to copy, or the agent looks at nothing.
+        """
+        ids = past.demonstrations if own is None else own
+        if not (past.cell.format and ids):
             return None
+        seen = task.observe(env, past.cell.format)
+        memory = self._remember(task, past, ids, None if own is None else Moment(step, seen))
+        legal = task.legal_actions(env) if past.cell.options.get("legal_actions") else None
+        allowed = legal if isinstance(legal, Sequence) else None
+        nearest = memory.nearest(seen, allowed)
+        if not nearest:
+            return None
+        return (said.action or said.text) in {task.parse(one, env).action or one for one in nearest}
+
+    def _remember(
+        self, task: Task[Any], past: PastEpisode, ids: tuple[str, ...], moment: Moment | None
+    ) -> Memory:
+        """Returns what demonstrations showed; that of the step before if it showed the same."""
+        if self._memory is not None and self._last == (past.id, ids):
+            return self._memory
         place = task.name, past.cell.format
         if place != self._place:  # episodes come by task and format; the last ones' is not needed
             self._place, self._memories = place, Memories()
-        return self._memories.of(task, past.cell.format, shown)
+        shown = self._run.shown(past, ids, moment)
+        self._memory = self._memories.of(task, past.cell.format, shown)
+        self._last = past.id, ids
+        return self._memory
 
     def _read(self, task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Said:
         reasoning = bool(past.cell.options.get("reasoning"))
         reader = self._run.experiment.parse
         parsed = read_reply(task, env, step.reply, reasoning=reasoning, reader=reader).counts
-        text = step.reply.rpartition(_MARK)[2] if reasoning else step.reply
-        return _Said(text.strip(), parsed.action)
-
-
-def _copies(
-    task: Task[Any], env: Any, past: PastEpisode, memory: Memory | None, said: _Said
-) -> bool | None:
-    """Returns whether what was said is what was done in the nearest demonstrated state.
-
-    What is not allowed here may be copied too: that is what a mere copy does.
-    """
-    if memory is None:
-        return None
-    legal = task.legal_actions(env) if past.cell.options.get("legal_actions") else None
-    allowed = legal if isinstance(legal, Sequence) else None
-    nearest = memory.nearest(task.observe(env, past.cell.format), allowed)
-    if not nearest:
-        return None
-    return (said.action or said.text) in {task.parse(one, env).action or one for one in nearest}
+        return _Said(said_action(step.reply, reasoning=reasoning), parsed.action)
 
 
 def _played(task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Played:

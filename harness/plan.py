@@ -26,6 +26,7 @@ from icil.prompt_builders.template import DEFAULT
 from icil.tasks import (
     ContractError,
     ExperimentError,
+    PoolCard,
     PoolError,
     Task,
     UnknownNameError,
@@ -65,10 +66,12 @@ class Plan:
         for name in ("format", "agent", "selector", "demos", "context_tokens"):
             found[name] = sorted(found[name])  # in another order it is the same experiment
         del found["control"]  # their cells are among the selectors'
-        if found["window"] is None:  # as in runs from before there were windows
-            del found["window"]
+        for name, usual in (("window", None), ("leaks", "exclude")):
+            if found[name] == usual:  # as in runs from before there were others
+                del found[name]
         found["template"] = self.template.hash
         del found["prices"]  # decides what is reckoned, not what is played
+        del found["scores"]  # their contents are among the selectors' settings
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
         for cell in self.cells:
             pool = cell.task.pool
@@ -99,7 +102,7 @@ class Plan:
     @property
     def hash(self) -> str:
         """The experiment's hash, 16 hexadecimal digits."""
-        return digest(json.dumps(self.fields, sort_keys=True), size=8).hex()
+        return experiment_hash(self.fields)
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Plan:
             "experiment": self.fields,
             "experiment_hash": self.hash,
             "formats": {name: list(t.formats) for name, t in self.tasks.items()},
+            "pools": {name: _about(t.pool.card) for name, t in self.tasks.items() if t.pool},
             "icil": version("icil"),
         }
 
@@ -121,11 +125,27 @@ class Plan:
         return make_starts(self.experiment, cell)
 
 
+def experiment_hash(fields: Mapping[str, Any]) -> str:
+    """Returns the hash of an experiment, given what decides it (`Plan.fields`)."""
+    return digest(json.dumps(fields, sort_keys=True), size=8).hex()
+
+
+def _about(card: PoolCard) -> dict[str, Any]:
+    """Returns what tells people which pool it is."""
+    return {
+        "expert": card.expert,
+        "demonstrations": card.demonstrations,
+        "made_by": card.made_by,
+    }
+
+
 def make_plan(
     experiment: Experiment,
     own_agents: Mapping[str, Agent] | None = None,
     openings: OpeningRange = EVALUATION,
     tell: Telling = in_silence,
+    *,
+    stand_ins: Mapping[str, Agent] | None = None,
 ) -> Plan:
     """Resolves and checks an experiment; takes long where a selector extends a pool anew.
 
@@ -135,6 +155,8 @@ def make_plan(
         openings: Which openings are played; of others than those for evaluation without the
             reference players.
         tell: Is told how far it is, where it takes long.
+        stand_ins: All the experiment's agents, in place of those of these names, where it is
+            looked at again and not played.
 
     Raises:
         UsageError: It cannot be played; the message says what would be right.
@@ -147,7 +169,7 @@ def make_plan(
     if "all" in experiment.format:
         experiment = experiment.model_copy(update={"format": ()})
     template = load_template(experiment.template or DEFAULT)
-    agents = make_agents(experiment, own_agents or {})
+    agents = stand_ins or make_agents(experiment, own_agents or {})
     ways = Ways(experiment)
     shows = any(a.capabilities.demonstrations in ("prompt", "trajectory") for a in agents.values())
     wanted = any(experiment.demos) or bool(experiment.context_tokens)
@@ -365,7 +387,8 @@ def _tasks(
             pool = windowed(task, pool, experiment.window)
         compared = openings == EVALUATION and not experiment.teacher_forced
         references = load_references(task) if compared else {}
-        plan = with_openings(experiment, TaskPlan(task, formats, pool, references), openings)
+        plan = TaskPlan(task, formats, pool, references)
+        plan = with_openings(experiment, plan, openings, tell)
         plans[name] = with_extensions(experiment, plan, whole, ways.selectors, openings, tell)
     return plans
 

@@ -47,14 +47,23 @@ def read_reply(
         reasoning: Whether it was asked to think first.
         reader: Which way counts.
     """
-    said = reply.rpartition(_MARK)[2] if reasoning else reply
-    strict = task.parse(said.strip(), env)
+    strict = task.parse(said_action(reply, reasoning=reasoning), env)
     if strict.status == "ok":
         return Reading(strict, "ok")
     lenient = _lenient(task, env, reply, strict)
     if reader == "strict":
         return Reading(strict, lenient.status)
     return Reading(lenient, strict.status)
+
+
+def said_action(reply: str, *, reasoning: bool) -> str:
+    """Returns what of a reply has to be an action, to the letter.
+
+    Args:
+        reply: What the model said.
+        reasoning: Whether it was asked to think first.
+    """
+    return (reply.rpartition(_MARK)[2] if reasoning else reply).strip()
 
 
 def _lenient(task: Task[Any], env: Any, reply: str, strict: ParsedAction) -> ParsedAction:

@@ -7,36 +7,39 @@ writes the store; rendering a prefix and slow experts have threads of their own.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from icil.harness.agents import Agent
 from icil.harness.agents.model import ModelAgent
 from icil.harness.budget import Budget, OverBudgetError, Purse
+from icil.harness.builders import Builders
 from icil.harness.cells import Cell
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
 from icil.harness.folder import LEADERBOARD, SCORES, check_folder, open_folder
 from icil.harness.models import Tokens
 from icil.harness.plan import Plan, make_plan
+from icil.harness.recognising import check_recognised
 from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.rehearsal import rehearse
+from icil.harness.standing import Standing, find_standing, read_standing
 from icil.harness.threads import call
 from icil.harness.usage_history import remember
+from icil.harness.widening import Widening
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
-from icil.prompt_builders import PromptBuilder
 from icil.results import (
     EpisodeStatus,
     Leaderboard,
     RunStore,
     Usage,
     make_leaderboard,
+    open_run,
     save_scores,
 )
-from icil.results.store import FILE_NAME
 from icil.tasks.errors import ExperimentError, StoreError
 
 CONCURRENCY = 16
@@ -51,7 +54,7 @@ class RunSummary:
     folder: Path
     leaderboard: Leaderboard
     episodes: int
-    """In the whole run, those of the reference players included."""
+    """Of what was asked for, those of the reference players included."""
     errors: int
     """Episodes that a fault ended; the same command tries them again."""
     faults: Mapping[str, int]
@@ -63,6 +66,8 @@ class RunSummary:
     run stopped at its budget. The same command goes on."""
     skipped: tuple[str, ...]
     """What was asked for and could not be played, such as images for an agent without eyes."""
+    unchanged: bool = field(default=False, compare=False)
+    """Whether all of it was there already."""
 
 
 class _Silence:
@@ -108,8 +113,9 @@ async def run_async(
 
     Args:
         experiment: What to play.
-        folder: The run folder. If it holds this experiment already, only what is missing is
-            played: episodes begun go on at their next step, those in error are tried again.
+        folder: The run folder. What it holds of this experiment is not played again: episodes
+            begun go on at their next step, those in error are tried again. What it holds of
+            another one stays, where both can be in one folder; the leaderboard is that of all.
         agents: Your own agents by name, beside the registered ones.
         concurrency: How many episodes of an agent that waits for a server, and of all others
             together, play at once; changes nothing but the time it takes.
@@ -138,39 +144,51 @@ async def run_plan(
     progress: Progress | None = None,
 ) -> RunSummary:
     """Plays a plan that was made already; otherwise as `run_async`."""
-    check_folder(folder, plan)
+    widening = check_folder(folder, plan, widening=True)
+    standing = await asyncio.to_thread(find_standing, plan, folder)
+    nothing = not (standing.left or widening is None or widening.changes)
     unpriced = [cell.record.agent for cell in plan.cells if not cell.agent.priced]
     if budget.cost_usd is not None and unpriced:
         raise ExperimentError(
             f"the price of {unpriced[0]} is not known, so that its cost cannot be limited; give "
             "it in a file with --prices"
         )
-    async with _prepared(plan):
-        if not (folder / FILE_NAME).exists():
-            await call(True, rehearse, plan)
+    async with _prepared(standing):
+        await call(True, _try_out, plan, folder, widening)
         with open_folder(folder, plan) as store:
             stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
             await asyncio.to_thread(remember, store)
             leaderboard = await asyncio.to_thread(make_leaderboard, store)
-            counts, faults = store.counts(), store.faults()
+            standing = await asyncio.to_thread(read_standing, plan, store)
     await asyncio.to_thread(_write_results, leaderboard, folder)
     return RunSummary(
         folder=folder,
         leaderboard=leaderboard,
-        episodes=plan.episodes,
-        errors=counts.get("error", 0),
-        faults=faults,
-        overlong=counts.get("overlong", 0),
+        episodes=standing.episodes,
+        errors=standing.counts["error"],
+        faults=standing.faults,
+        overlong=standing.counts["overlong"],
         stopped=stopped,
         skipped=plan.skipped,
+        unchanged=nothing,
     )
 
 
+def _try_out(plan: Plan, folder: Path, widening: Widening | None) -> None:
+    """Tries out what is new before it is written or sent."""
+    new = plan.cells if widening is None else widening.new
+    if new:
+        rehearse(replace(plan, cells=new))
+    if widening is not None and widening.changes:
+        with closing(open_run(folder)) as store:
+            check_recognised(plan, store, folder)
+
+
 @asynccontextmanager
-async def _prepared(plan: Plan) -> AsyncIterator[None]:
-    """Prepares the agents; closes all that were prepared, whatever happens."""
+async def _prepared(standing: Standing) -> AsyncIterator[None]:
+    """Prepares the agents that play; closes all that were prepared, whatever happens."""
     async with AsyncExitStack() as stack:
-        for agent in dict.fromkeys(cell.agent for cell in plan.cells):
+        for agent in dict.fromkeys(one.cell.agent for one in standing.cells if one.left):
             await agent.prepare()
             stack.push_async_callback(agent.close)
         yield
@@ -194,13 +212,13 @@ async def _play(
         seed=plan.experiment.seed,
         store=store,
         write=write,
-        builder=_Builders(plan),
+        builder=Builders(plan.template),
         progress=progress,
         purse=purse,
         reader=plan.experiment.parse,
     )
-    counts = store.counts()
-    progress.resumed(counts.get("done", 0) + counts.get("overlong", 0), store.cost())
+    counts = read_standing(plan, store).counts
+    progress.resumed(counts["done"] + counts["overlong"], store.cost())
     stopped: dict[str, str] = {}
 
     async def worker(work: Work) -> None:
@@ -254,7 +272,7 @@ def _unpriced_cost(plan: Plan, store: RunStore) -> float:
     agents = {cell.record.agent: cell.agent for cell in plan.cells}
     cost = 0.0
     for name, input_, cached, written, output, reasoning in store.rows(_UNPRICED)[1]:
-        agent = agents[name]
+        agent = agents.get(name)
         if isinstance(agent, ModelAgent) and agent.price is not None:
             taken = Tokens(
                 input=input_,
@@ -273,19 +291,3 @@ def _queues(plan: Plan) -> Iterable[Sequence[Cell]]:
     for cell in plan.cells:
         queues.setdefault(cell.record.agent if cell.agent.waits else "", []).append(cell)
     return queues.values()
-
-
-class _Builders:
-    """Makes the prompt builders, one for each task, format and set of options."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._template = plan.template
-        self._made: dict[tuple[object, ...], PromptBuilder] = {}
-
-    def __call__(self, cell: Cell) -> PromptBuilder:
-        key = (cell.record.task, cell.record.format, cell.options)
-        if key not in self._made:
-            self._made[key] = PromptBuilder(
-                cell.task.task, cell.record.format, self._template, cell.options
-            )
-        return self._made[key]

@@ -1,16 +1,19 @@
-"""Which demonstrations an episode's model is shown: the selector's choice, and its limits."""
+"""Which demonstrations a model is shown: the selector's choice, and its limits.
 
-from contextlib import closing
+The choice is made once an episode or, where the selector says so, anew at each step: then it, and
+what controls do to it, depend on the step as well, and on nothing that was chosen before it.
+"""
+
 from functools import partial
 from typing import NamedTuple
 
 from icil.harness.cells import Cell
 from icil.harness.filling import Filling
+from icil.harness.leaks import Leaked, count_leaked
 from icil.harness.starts import Start
 from icil.prompt_builders import Query, Selection
 from icil.prompt_builders.controls import Scope
-from icil.tasks import ContractError, Demonstration
-from icil.tasks.demonstrations import state_digest
+from icil.tasks import ContractError, Demonstration, Observation
 from icil.tasks.seeding import generator
 
 NOTHING = Selection(demonstrations=(), reasons=())
@@ -22,9 +25,26 @@ class Choice(NamedTuple):
     selection: Selection
     left_out: int = 0
     """How many demonstrations were not offered, for they show an opening of the episode's set."""
+    leaked: Leaked = Leaked()
+    """How many of those chosen show the episode's opening all the same."""
 
 
-def choose(cell: Cell, start: Start, seed: int, filling: Filling | None = None) -> Choice:
+class Moment(NamedTuple):
+    """A step for which demonstrations are chosen anew."""
+
+    step: int
+    """From 0."""
+    observation: Observation
+    """What is seen, in the cell's format."""
+
+
+def choose(
+    cell: Cell,
+    start: Start,
+    seed: int,
+    filling: Filling | None = None,
+    moment: Moment | None = None,
+) -> Choice:
     """Lets the cell's selector choose; may take long, so call it in a thread.
 
     Args:
@@ -32,32 +52,59 @@ def choose(cell: Cell, start: Start, seed: int, filling: Filling | None = None) 
         start: What the episode starts from.
         seed: The experiment's.
         filling: Fills the context of a cell that has a budget.
+        moment: The step, for a selector that is asked at each.
 
     Raises:
         ContractError: The selector chose what it may not, or another number.
     """
     k, pool, forced = cell.record.demonstrations, cell.task.pool, start.forced
+    asked = _Asked(cell, start, seed, moment)
     if filling is not None:
         assert pool is not None
         most = len(pool.demonstrations) - len(start.hidden)
-        chosen = filling.choose(lambda count: _select(cell, start, seed, count), most)
-        return Choice(_alter(cell, start, seed, chosen, filling), len(start.hidden))
-    if k == 0:
+        chosen = filling.choose(partial(_select, asked), most)
+    elif k == 0:
         return Choice(NOTHING)
-    if forced:
-        chosen = _with_forced(_select(cell, start, seed, k - 1), forced)
-        return Choice(_alter(cell, start, seed, chosen))
-    return Choice(_alter(cell, start, seed, _select(cell, start, seed, k)), len(start.hidden))
+    elif forced:
+        chosen = _with_forced(_select(asked, k - 1), forced)
+    else:
+        chosen = _select(asked, k)
+    shown = _alter(asked, chosen, filling)
+    leaked = count_leaked(start.leak, cell.task.task, shown.demonstrations)
+    return Choice(shown, 0 if forced else len(start.hidden), leaked)
 
 
-def _select(cell: Cell, start: Start, seed: int, count: int) -> Selection:
+class _Asked(NamedTuple):
+    """What demonstrations are chosen for."""
+
+    cell: Cell
+    start: Start
+    seed: int
+    """The experiment's."""
+    moment: Moment | None
+
+    @property
+    def who(self) -> tuple[int | str, ...]:
+        """What stands for all that are shown the same demonstrations."""
+        start = self.start
+        shared = start.number if start.set is None else f"set {start.set}"
+        return (shared,) if self.moment is None else (shared, f"step {self.moment.step}")
+
+
+def _select(asked: _Asked, count: int) -> Selection:
     """Returns the selector's choice, checked."""
+    cell, start, seed, moment = asked
     task, pool = cell.task.task.plain, cell.task.pool
     assert pool is not None
-    query = Query(task=task, format=cell.record.format, opening=start.query)
+    query = Query(
+        task=task,
+        format=cell.record.format,
+        opening=start.query,
+        observation=None if moment is None else moment.observation,
+    )
     # Whatever is done to them then, the same ones are chosen.
     selector = cell.record.selector.partition("+")[0]
-    rng = generator("selection", seed, selector, task.name, task.version, _who(start))
+    rng = generator("selection", seed, selector, task.name, task.version, *asked.who)
     found = NOTHING
     if cell.selector is not None:
         found = cell.selector.select(pool.without(start.hidden), query, count, rng)
@@ -70,44 +117,23 @@ def _select(cell: Cell, start: Start, seed: int, count: int) -> Selection:
     return found
 
 
-def _who(start: Start) -> int | str:
-    """Returns what stands for the episodes that are shown the same demonstrations."""
-    return start.number if start.set is None else f"set {start.set}"
-
-
-def _alter(
-    cell: Cell, start: Start, seed: int, chosen: Selection, filling: Filling | None = None
-) -> Selection:
+def _alter(asked: _Asked, chosen: Selection, filling: Filling | None = None) -> Selection:
     """Returns what was chosen as the cell's controls show it."""
+    cell, start = asked.cell, asked.start
     if not cell.alterations:
         return chosen
     task, pool = cell.task.task.plain, cell.task.pool
     assert pool is not None
     scope = Scope(
-        identity=(seed, task.name, task.version, _who(start)),
+        identity=(asked.seed, task.name, task.version, *asked.who),
         offered=pool.without(start.hidden),
-        guarded=partial(_guarded, cell, start),
+        guarded=lambda: start.guarded,
     )
     for alteration in cell.alterations:
         chosen = alteration.alter(chosen, scope)
         if alteration.replaces and filling is not None:  # others may take more room
             chosen = filling.choose(partial(_first, chosen), len(chosen.ids))
     return chosen
-
-
-def _guarded(cell: Cell, start: Start) -> frozenset[str]:
-    """Returns the digests of the openings that no demonstration may pass through."""
-    if start.forced:
-        return frozenset()
-    openings = [start.opening]
-    if start.set is not None:
-        openings = list(cell.task.openings[start.set :: cell.demo_sets])
-    digests: set[str] = set()
-    with closing(cell.task.task.make_env()) as env:
-        for opening in openings:
-            cell.task.task.reset(env, opening)
-            digests.add(state_digest(cell.task.task, env))
-    return frozenset(digests)
 
 
 def _first(chosen: Selection, count: int) -> Selection:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from icil.harness.cells import DEMO_SETS
 from icil.harness.models.tokens import count_tokens
 from icil.prompt_builders.cache import open_cache
 from icil.prompt_builders.parts import ImagePart, Part, TextPart, read_image
@@ -100,7 +101,9 @@ def played(
         settings: The agent's settings.
         k: The number of demonstrations.
     """
-    both = json.dumps([dict(options), dict(settings)], sort_keys=True)
+    # How many episodes share their demonstrations makes no reply longer.
+    said = {name: value for name, value in options.items() if name != DEMO_SETS}
+    both = json.dumps([said, dict(settings)], sort_keys=True)
     return Played(task, format, both, k)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from icil.harness.experiment import Experiment
 from icil.prompt_builders import Selector, selectors
 from icil.prompt_builders.controls import Alteration, Control, Controlled, Stage, read_controlled
+from icil.prompt_builders.selectors.score_files import file_of, with_file
 from icil.tasks import Pool, Task
 
 
@@ -66,7 +67,7 @@ class Ways:
         read = [read_controlled(name) for name in names]
         self.names = tuple(dict.fromkeys(one.name for one in read))
         made = dict.fromkeys(one.selector for one in read)
-        self.selectors = {name: selectors.make(name) for name in made}
+        self.selectors = {name: selectors.make(_placed(name, experiment)) for name in made}
         self._bound: dict[tuple[str, str, str, str], Alteration] = {}
         """By control, task, format and pool: what they have made, other selectors need as well."""
 
@@ -107,6 +108,14 @@ class Ways:
         if key not in self._bound:
             self._bound[key] = control.bind(stage)
         return self._bound[key]
+
+
+def _placed(name: str, experiment: Experiment) -> str:
+    """Returns a selector's name with where its file of scores is, if it has one."""
+    path = file_of(name)
+    if path is None:
+        return name
+    return with_file(name, next((one for one in experiment.scores if one.name == path.name), path))
 
 
 def unchosen(ways: Sequence[Way]) -> Sequence[Way]:

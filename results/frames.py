@@ -30,10 +30,14 @@ SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector,
        COALESCE(SUM(s.cached_input_tokens), 0) AS cached_input_tokens,
        COALESCE(SUM(s.output_tokens), 0) AS output_tokens,
        COALESCE(SUM(s.cost_usd), 0.0) AS cost_usd,
-       COUNT(s.step) - COUNT(s.cost_usd) AS unpriced
+       COUNT(s.step) - COUNT(s.cost_usd) AS unpriced, d.shown_set
 FROM cells c
 JOIN episodes e ON e.cell = c.id
 LEFT JOIN steps s ON s.episode = e.id
+LEFT JOIN (
+    SELECT id, DENSE_RANK() OVER (PARTITION BY cell ORDER BY demonstrations) AS shown_set
+    FROM episodes WHERE demonstrations <> '[]'
+) d ON d.id = e.id
 GROUP BY e.id
 ORDER BY c.id, e.opening
 """
@@ -82,7 +86,8 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
     Columns: those that name the cell (`cell`, `cell_hash`, `task`, `format`, `agent`,
     `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
     `score` (NaN unless done), `message`, `left_out`, `leaked`, `near` and `shown`
-    (demonstrations), `steps`, the counts of steps `invalid`, `illegal` and `empty`, of steps that
+    (demonstrations), `shown_set` (equal in a cell where the same were shown; NaN where none were),
+    `steps`, the counts of steps `invalid`, `illegal` and `empty`, of steps that
     `agreed` with the expert among those where `agreement_known`; and over all attempts
     `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of the steps with a known
     price, and `unpriced`, the count of the others.

@@ -3,24 +3,19 @@
 A cell is held against those that differ from it in its demonstrations alone: in what a control
 did to them (selectors such as `random+noise=0.5`: what follows the first `+` is the control), or
 in that there are none. A gap is the mean difference of the scores on the openings that both have
-played, with its 95 % bootstrap interval over these.
+played, with its 95 % bootstrap interval over these (or over the sets of demonstrations shared).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from icil.results.frames import cells_frame, episodes_frame
-from icil.results.leaderboard import budget, count_demonstrations, scores_by_opening
+from icil.results.scored import Scored, ScoredCell, as_scored
 from icil.results.scores import score_gap
+from icil.results.statistics import Clusters
 from icil.results.store import RunStore
 from icil.results.tables import to_csv, write_whole
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CONTROL = "+"
 """Stands between a selector's name and what was done to the demonstrations that it chose."""
@@ -74,38 +69,46 @@ class Gaps:
 class _Cell(NamedTuple):
     """A cell with its scores."""
 
-    row: "pd.Series[Any]"
+    scored: ScoredCell
     selector: str
     """Without the control."""
     control: str
     """Empty where the demonstrations are what they were."""
-    demonstrations: int
-    scores: Mapping[int, float]
-    """By opening."""
 
     @property
     def shows(self) -> bool:
         """Whether there are any demonstrations."""
-        return int(self.row["demonstrations"]) > 0 or budget(self.row) is not None
+        return self.scored.shown.demonstrations > 0 or self.scored.shown.context_tokens is not None
+
+    @property
+    def replays(self) -> bool:
+        """Whether all that it shows is the episode that is played again."""
+        forced = bool(self.scored.options.get("teacher_forced"))
+        return forced and self.scored.shown.demonstrations == 1
 
     @property
     def played(self) -> tuple[Any, ...]:
         """What two cells must share to be compared, whatever they show."""
-        return tuple(self.row[name] for name in ("task", "format", "agent", "options"))
+        cell = self.scored
+        options = {key: one for key, one in cell.options.items() if key != "demo_sets"}
+        return (cell.task, cell.formats, cell.player, json.dumps(options, sort_keys=True))
 
     @property
     def shown(self) -> tuple[Any, ...]:
         """What they must share to differ by a control alone."""
-        return (*self.played, self.selector, int(self.row["demonstrations"]), budget(self.row))
+        cell = self.scored
+        sets = str(cell.options.get("demo_sets"))
+        return (*self.played, sets, replace(cell.shown, selector=self.selector))
 
 
-def make_gaps(store: RunStore) -> Gaps:
+def make_gaps(source: RunStore | Scored) -> Gaps:
     """Computes the gaps of a run, finished or not.
 
-    A cell with an overlong episode has no score, and so no gap.
+    A cell with an overlong episode has no score, and so no gap. Neither has one that is shown
+    nothing but the episode that it plays again: what it would learn is the answer.
     """
-    cells = list(_cells(store))
-    true = [cell for cell in cells if cell.shows and not cell.control]
+    cells = [_cell(cell) for cell in as_scored(source).cells if not cell.overlong]
+    true = [cell for cell in cells if cell.shows and not cell.control and not cell.replays]
     gaps = [
         gap
         for cell in true
@@ -120,16 +123,9 @@ def make_gaps(store: RunStore) -> Gaps:
     return Gaps(tuple(sorted(gaps, key=place)))
 
 
-def _cells(store: RunStore) -> Iterator[_Cell]:
-    cells, episodes = cells_frame(store), episodes_frame(store)
-    by_cell = dict(iter(episodes.groupby("cell")))
-    for _, row in cells[cells["asked"] == 1].iterrows():
-        played = by_cell.get(int(row["cell"]), episodes[:0])
-        if (played["status"] == "overlong").any():
-            continue
-        selector, _, control = str(row["selector"]).partition(CONTROL)
-        count = count_demonstrations(row, played)
-        yield _Cell(row, selector, control, count, scores_by_opening(played))
+def _cell(cell: ScoredCell) -> _Cell:
+    selector, _, control = cell.shown.selector.partition(CONTROL)
+    return _Cell(cell, selector, control)
 
 
 def _difference(cell: _Cell, other: _Cell) -> str:
@@ -140,19 +136,19 @@ def _difference(cell: _Cell, other: _Cell) -> str:
 
 
 def _gap(cell: _Cell, other: _Cell, control: str) -> Gap | None:
-    openings = sorted(cell.scores.keys() & other.scores.keys())
+    openings = [opening for opening in cell.scored.scores if opening in other.scored.scores]
     if not openings:
         return None
-    mine = np.array([cell.scores[opening] for opening in openings])
-    theirs = np.array([other.scores[opening] for opening in openings])
-    found = score_gap(mine, theirs)
+    mine, theirs = cell.scored.values(openings), other.scored.values(openings)
+    clusters = Clusters.joined(cell.scored.clusters(openings), other.scored.clusters(openings))
+    found = score_gap(mine, theirs, clusters)
     return Gap(
-        task=str(cell.row["task"]),
-        format=str(cell.row["format"]),
-        agent=str(cell.row["agent"]),
+        task=cell.scored.task,
+        format=cell.scored.formats[0],
+        agent=cell.scored.agent,
         selector=cell.selector,
-        demonstrations=cell.demonstrations,
-        context_tokens=budget(cell.row),
+        demonstrations=cell.scored.demonstrations,
+        context_tokens=cell.scored.shown.context_tokens,
         control=control,
         openings=len(openings),
         score_mean=float(mine.mean()),

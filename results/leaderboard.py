@@ -2,23 +2,29 @@
 
 A player that looks at no observation (random, expert) is played once a task and stands
 beside the others in each of the task's formats. A cell with an overlong episode has no
-score: a mean over the episodes that happened to fit would flatter it.
+score: a mean over the episodes that happened to fit would flatter it. Rows of several runs are
+ranked together where they stand on the same ground (`scored.py`), else apart. A row that cannot be
+told apart from the one above (paired by opening, Holm within the ranking) is marked as tied.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
-from icil.results.frames import cells_frame, episodes_frame, latencies_frame
-from icil.results.scores import Estimate, mean_score, normalized_score
+from icil.results.scored import PLAYERS, Scored, ScoredCell, as_scored
+from icil.results.scored import budget as budget
+from icil.results.scored import count_demonstrations as count_demonstrations
+from icil.results.scores import Estimates, Sample, estimate_samples
+from icil.results.statistics import LEVEL, Clusters, Floats, holm, sign_flip_p, unit_sums
 from icil.results.store import RunStore
 from icil.results.tables import to_csv, write_whole
 
-if TYPE_CHECKING:
-    import pandas as pd
+_BESIDE: Mapping[str, Any] = {"beside": True}
+"""Marks what a row knows beside the columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class Row:
     task: str
     format: str
     agent: str
+    """With the options that tell it from the agent's other rows, in brackets."""
     selector: str
     """Empty where no demonstrations are shown."""
     demonstrations: int
@@ -63,24 +70,53 @@ class Row:
     """Of all episodes; None where the price of a step is not known."""
     latency_p50_s: float | None
     experiment_hash: str
-    note: str = ""
-    """Why there is no rank: `overlong` (a prompt does not fit), `unfinished`; no column."""
+    note: str = field(default="", metadata=_BESIDE)
+    """Why there is no rank: `overlong` (a prompt does not fit), `unfinished`."""
+    tied: bool = field(default=False, metadata=_BESIDE)
+    """Whether it cannot be told apart from the row above."""
+    drawn: Literal["openings", "sets", "one set"] = field(default="openings", metadata=_BESIDE)
+    """What its intervals resample; `one set`: they hold for the demonstrations that were shown."""
+    run: str = field(default="", metadata=_BESIDE)
+    """The run folder."""
+    icil: str = field(default="", metadata=_BESIDE)
+    """The version that made the run."""
+    ground: str = field(default="", metadata=_BESIDE)
+    """What sets the row apart from others of its task and format that it is not ranked with."""
 
 
-COLUMNS = tuple(one.name for one in fields(Row) if one.name != "note")
+COLUMNS = tuple(one.name for one in fields(Row) if not one.metadata)
+PROVENANCE = ("run", "icil", "ground", "note")
+"""Columns behind the others where several runs are merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaderboard:
-    """All the rows of a run."""
+    """All the rows of a run, or of several."""
 
     rows: tuple[Row, ...]
     experiment: Mapping[str, Any] = field(default_factory=dict)
-    """What was played, as the store has it."""
+    """What was played, as the store has it; of several runs, what they have in common."""
+    notes: tuple[str, ...] = ()
+    """What must be known to read it."""
+    merged: bool = False
+    """Whether it is of several runs."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its CSV file."""
+        return (*COLUMNS, *PROVENANCE) if self.merged else COLUMNS
+
+    @property
+    def groups(self) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:
+        """The rows that are ranked together, by task, format and ground."""
+        for key, rows in groupby(self.rows, key=lambda row: (row.task, row.format, row.ground)):
+            yield key, list(rows)
 
     def to_csv(self) -> str:
         """Returns the rows as CSV, numbers with up to six significant digits."""
-        return to_csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in self.rows))
+        return to_csv(
+            self.columns, ([getattr(row, name) for name in self.columns] for row in self.rows)
+        )
 
     def write(self, path: Path) -> None:
         """Writes the CSV file, whole or not at all.
@@ -91,73 +127,66 @@ class Leaderboard:
         write_whole(path, self.to_csv().encode())
 
 
-def make_leaderboard(store: RunStore) -> Leaderboard:
-    """Computes a run's leaderboard from its store."""
-    meta = store.meta()
-    cells, episodes = cells_frame(store), episodes_frame(store)
-    formats: Mapping[str, list[str]] = meta["formats"]
-    planned: int = meta["experiment"]["episodes"]
-    latencies = latencies_frame(store).groupby("cell")["latency_s"].median().to_dict()
-    found: list[Row] = []
-    by_cell = dict(iter(episodes.groupby("cell")))
-    for task, of_task in cells.groupby("task"):
-        blind = of_task[of_task["format"] == ""]
-        players = {
-            str(agent): scores_by_opening(by_cell.get(cell, episodes[:0]))
-            for agent, cell in zip(blind["agent"], blind["cell"], strict=True)
-            if agent in ("random", "expert")
-        }
-        for _, cell in of_task[of_task["asked"] == 1].iterrows():
-            number = int(cell["cell"])
-            played = by_cell.get(number, episodes[:0])
-            row = _row(cell, played, players, latencies.get(number), meta["experiment_hash"])
-            if not row.note and row.episodes + row.errors < planned:
-                row = replace(row, note="unfinished")
-            shown_in = formats[str(task)] if row.format == "" else [row.format]
-            found.extend(replace(row, format=format) for format in shown_in)
-    return Leaderboard(rows=tuple(_ranked(found)), experiment=meta["experiment"])
+def make_leaderboard(source: RunStore | Scored) -> Leaderboard:
+    """Computes the leaderboard of a run from its store, or of several that were read."""
+    scored = as_scored(source)
+    found: list[tuple[Row, ScoredCell]] = []
+    estimates = _estimates(scored.cells)
+    for cell in scored.cells:
+        row = _row(cell, scored.ground(cell), estimates.get(id(cell)))
+        found.extend((replace(row, format=format), cell) for format in cell.formats)
+    found.sort(key=lambda one: _place(one[0]))
+    rows: list[Row] = []
+    for _, group in groupby(found, key=lambda one: (one[0].task, one[0].format, one[0].ground)):
+        rows.extend(_ranked(list(group)))
+    return Leaderboard(
+        rows=tuple(rows),
+        experiment=_common(scored.experiments),
+        notes=tuple(_notes(scored)),
+        merged=len(scored.runs) > 1,
+    )
 
 
-def scores_by_opening(episodes: "pd.DataFrame") -> dict[int, float]:
-    """Returns the openings of the episodes that are done, with their scores."""
-    done = episodes[episodes["status"] == "done"]
-    return dict(zip(done["opening"].tolist(), done["score"].tolist(), strict=True))
+def _estimates(cells: Iterable[ScoredCell]) -> dict[int, Estimates]:
+    """Returns what is estimated of the cells that have a score, by their ids."""
+    scored = [cell for cell in cells if cell.scores and not cell.overlong]
+    samples = [
+        Sample(
+            scores=cell.values(openings),
+            **_players(cell),
+            clusters=cell.clusters(openings),
+        )
+        for cell in scored
+        for openings in [list(cell.scores)]
+    ]
+    return dict(zip(map(id, scored), estimate_samples(samples), strict=True))
 
 
-def _row(
-    cell: "pd.Series[Any]",
-    episodes: "pd.DataFrame",
-    players: Mapping[str, Mapping[int, float]],
-    latency: float | None,
-    experiment_hash: str,
-) -> Row:
-    done = episodes[episodes["status"] == "done"]
-    by_opening = scores_by_opening(episodes)
-    scores = np.array(list(by_opening.values()))
-    overlong = bool((episodes["status"] == "overlong").any())
-    score: Estimate | None = None
-    if len(scores) and not overlong:
-        score = mean_score(scores)
-    reference = {
-        name: np.array([found[opening] for opening in by_opening])
-        for name, found in players.items()
-        if score is not None and by_opening.keys() <= found.keys()
+def _players(cell: ScoredCell) -> dict[str, Floats]:
+    """Returns the scores of the reference players that have played all of a cell's openings."""
+    return {
+        name: np.array([cell.players[name][opening] for opening in cell.scores])
+        for name in PLAYERS
+        if cell.scores.keys() <= cell.players.get(name, {}).keys()
     }
-    normalized: Estimate | None = None
-    if score is not None and len(reference) == 2:
-        normalized = normalized_score(scores, reference["random"], reference["expert"])
+
+
+def _row(cell: ScoredCell, ground: str, estimates: Estimates | None) -> Row:
+    done = cell.episodes[cell.episodes["status"] == "done"]
+    score, normalized = estimates or (None, None)
+    reference = _players(cell) if score else {}
     steps = int(done["steps"].sum())
     known = int(done["agreement_known"].sum())
     return Row(
         rank=None,
-        task=str(cell["task"]),
-        format=str(cell["format"]),
-        agent=str(cell["agent"]),
-        selector=str(cell["selector"]),
-        demonstrations=count_demonstrations(cell, episodes),
-        context_tokens=budget(cell),
+        task=cell.task,
+        format="",
+        agent=cell.agent,
+        selector=cell.shown.selector,
+        demonstrations=cell.demonstrations,
+        context_tokens=cell.shown.context_tokens,
         episodes=len(done),
-        errors=int((episodes["status"] == "error").sum()),
+        errors=cell.errors,
         score_mean=score.mean if score else None,
         score_ci_low=score.low if score else None,
         score_ci_high=score.high if score else None,
@@ -171,47 +200,79 @@ def _row(
         empty_rate=done["empty"].sum() / steps if steps else None,
         expert_agreement=done["agreed"].sum() / known if known else None,
         steps_mean=steps / len(done) if len(done) else None,
-        input_tokens=int(episodes["input_tokens"].sum()),
-        cached_input_tokens=int(episodes["cached_input_tokens"].sum()),
-        output_tokens=int(episodes["output_tokens"].sum()),
-        cost_usd=None if episodes["unpriced"].any() else float(episodes["cost_usd"].sum()),
-        latency_p50_s=latency,
-        experiment_hash=experiment_hash,
-        note="overlong" if overlong else "",
+        input_tokens=int(cell.episodes["input_tokens"].sum()),
+        cached_input_tokens=int(cell.episodes["cached_input_tokens"].sum()),
+        output_tokens=int(cell.episodes["output_tokens"].sum()),
+        cost_usd=cell.cost_usd,
+        latency_p50_s=cell.latency_p50_s,
+        experiment_hash=cell.source.experiment_hash,
+        note="overlong" if cell.overlong else "" if cell.finished else "unfinished",
+        drawn=cell.clusters(list(cell.scores)).kind,
+        run=cell.source.run,
+        icil=cell.source.icil,
+        ground=ground,
     )
 
 
-def budget(cell: "pd.Series[Any]") -> int | None:
-    """Returns how many tokens the demonstrations of a cell fill; None where they are counted."""
-    found = cell["context_tokens"]
-    return None if found is None or found != found else int(found)
+def _place(row: Row) -> tuple[Any, ...]:
+    """Returns where a row stands: by falling score, those without a score last."""
+    unscored = row.score_mean is None
+    score = 0.0 if row.score_mean is None else -row.score_mean
+    who = (row.agent, row.selector, row.demonstrations, row.context_tokens or 0, row.run)
+    return (row.task, row.format, row.ground, unscored, score, *who)
 
 
-def count_demonstrations(cell: "pd.Series[Any]", episodes: "pd.DataFrame") -> int:
-    """Returns how many are shown; where a budget is filled, how many on average."""
-    if cell["demonstrations"] or budget(cell) is None or not len(episodes):
-        return int(cell["demonstrations"])
-    return round(float(episodes["shown"].mean()))
-
-
-def _ranked(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yields the rows by task, format and falling score, those without a score last."""
-
-    def place(row: Row) -> tuple[Any, ...]:
-        unscored = row.score_mean is None
-        score = 0.0 if row.score_mean is None else -row.score_mean
-        return (row.task, row.format, unscored, score, row.agent, row.selector, row.demonstrations)
-
-    group: tuple[str, str] | None = None
+def _ranked(group: Sequence[tuple[Row, ScoredCell]]) -> Iterator[Row]:
+    """Yields the rows of a ranking with their ranks, and marks those that are tied."""
+    ranked = [i for i, (row, _) in enumerate(group) if row.score_mean is not None and not row.note]
+    below = ranked[1:]
+    pairs = [(group[one][1], group[other][1]) for one, other in zip(ranked, below, strict=False)]
+    tied = dict(zip(below, _tied(pairs), strict=True))
     position = rank = 0
     last: float | None = None
-    for row in sorted(rows, key=place):
-        if (row.task, row.format) != group:
-            group, position, last = (row.task, row.format), 0, None
-        if row.score_mean is None or row.note:
+    for i, (row, _) in enumerate(group):
+        if i not in ranked:
             yield row
             continue
         position += 1
-        if last is None or row.score_mean != last:
+        if row.score_mean != last:
             rank, last = position, row.score_mean
-        yield replace(row, rank=rank)
+        yield replace(row, rank=rank, tied=tied.get(i, False))
+
+
+def _tied(pairs: Iterable[tuple[ScoredCell, ScoredCell]]) -> list[bool]:
+    """Returns which pairs cannot be told apart on the openings that both have played."""
+    units = []
+    for one, other in pairs:
+        openings = [opening for opening in one.scores if opening in other.scores]
+        clusters = Clusters.joined(one.clusters(openings), other.clusters(openings))
+        units.append(unit_sums(one.values(openings) - other.values(openings), clusters))
+    return [p > LEVEL for p in holm(sign_flip_p(units))]
+
+
+def _common(experiments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    first, *others = experiments
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+
+
+def _notes(scored: Scored) -> Iterator[str]:
+    """Yields what must be known of merged runs."""
+    for task, names in scored.grounds.items():
+        if len(names) < 2:
+            continue
+        runs: dict[str, set[str]] = {}
+        for cell in scored.cells:
+            if cell.task == task:
+                runs.setdefault(scored.ground(cell), set()).add(cell.source.run)
+        played = "; ".join(
+            f"{', '.join(sorted(of_ground))}: {name}" for name, of_ground in sorted(runs.items())
+        )
+        yield f"{task} was not played alike in all runs, and is ranked apart ({played})"
+    versions = {run.icil for run in scored.runs}
+    if len(versions) > 1:
+        listed = "; ".join(f"{run.run}: {run.icil or 'not recorded'}" for run in scored.runs)
+        yield f"the runs are of several versions of icil ({listed})"

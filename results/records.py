@@ -60,6 +60,8 @@ class Answer:
     it is the episode's."""
     demonstrations: tuple[str, ...] | None = None
     """Likewise, the ids of those shown at this step."""
+    reasons: tuple[str, ...] | None = None
+    """Likewise, why each was chosen."""
     reply: str
     status: ActionStatus
     otherwise: ActionStatus | None = None
@@ -84,6 +86,8 @@ class Played:
 
     reward: float
     outcome: Any = None
+    success: bool | None = None
+    """Whether the goal is met then; None in worlds that have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

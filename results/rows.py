@@ -13,11 +13,10 @@ INSERT_CELL = (
 )
 INSERT_PART = "INSERT INTO parts VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING"
 INSERT_STEP = (
-    "INSERT INTO steps (episode, attempt, step, shown, question, prefix, demonstrations, prompt, "
-    "reply, status, "
-    "otherwise, reason, action, agrees, input_tokens, cached_input_tokens, cache_write_tokens, "
-    "output_tokens, reasoning_tokens, images, cost_usd, latency_s, model, finish, detail, "
-    f"parameters, dropped) VALUES ({', '.join('?' * 27)})"
+    "INSERT INTO steps (episode, attempt, step, shown, question, prefix, demonstrations, reasons, "
+    "prompt, reply, status, otherwise, reason, action, agrees, input_tokens, cached_input_tokens, "
+    "cache_write_tokens, output_tokens, reasoning_tokens, images, cost_usd, latency_s, model, "
+    f"finish, detail, parameters, dropped) VALUES ({', '.join('?' * 28)})"
 )
 
 
@@ -47,6 +46,7 @@ def step_row(episode: EpisodeRecord, step: int, answer: Answer) -> tuple[Any, ..
         b"".join(answer.question),
         answer.prefix,
         None if answer.demonstrations is None else to_json(list(answer.demonstrations)),
+        None if answer.reasons is None else reasons_row(answer.reasons),
         answer.prompt,
         answer.reply,
         answer.status,

@@ -1,4 +1,4 @@
--- The run store, layout 3. One SQLite file a run.
+-- The run store, layout 4. One SQLite file a run.
 --
 -- Texts and images stand once each in `parts`, under their hash; a list of hashes (16 bytes
 -- each, one after the other) is a blob. The request of a step is: the parts of its prefix (the
@@ -7,6 +7,18 @@
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL              -- JSON
+) WITHOUT ROWID;
+
+-- What played: versions of icil, of Python and of the libraries. Most often one.
+CREATE TABLE software (
+    id INTEGER PRIMARY KEY,
+    description TEXT NOT NULL UNIQUE -- JSON
+);
+
+-- Of meta, cells and software: whether they were changed by hand (`seals.py`).
+CREATE TABLE seals (
+    name TEXT PRIMARY KEY,
+    seal BLOB NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE cells (
@@ -36,6 +48,8 @@ CREATE TABLE episodes (
     leaked INTEGER NOT NULL,         -- those shown that pass through the opening
     near INTEGER NOT NULL,           -- those shown that pass through its near duplicate only
     attempt INTEGER NOT NULL,        -- from 0; an agent that cannot go on in the middle starts again
+    software INTEGER REFERENCES software (id),   -- what ended it
+    seal BLOB,                       -- of this row, its steps and its imitation; set when it ends
     UNIQUE (cell, opening)
 );
 
@@ -47,8 +61,10 @@ CREATE TABLE steps (
     question BLOB NOT NULL,
     prefix BLOB,                     -- where demonstrations are chosen for each step; else NULL
     demonstrations TEXT,             -- likewise: JSON, the ids, in the order shown
+    reasons TEXT,                    -- likewise: JSON, why each was chosen; one text if all alike
     prompt BLOB,                     -- the hash of the whole prompt
-    reply TEXT NOT NULL,
+    reply TEXT NOT NULL,             -- of an agent that answers chunks: the chunk, JSON, where it
+                                     -- was asked (latency_s is set), else the action alone
     status TEXT NOT NULL CHECK (status IN ('ok', 'empty', 'invalid', 'illegal')),
     otherwise TEXT,                  -- the status if read leniently (or strictly); NULL: the same
     reason TEXT,
@@ -59,6 +75,7 @@ CREATE TABLE steps (
     copies INTEGER,                  -- whether it is that of the nearest demonstrated state
     reward REAL,                     -- NULL until the world is known to have answered
     outcome TEXT,                    -- JSON
+    success INTEGER,                 -- whether the goal is met then; NULL in worlds without one
     input_tokens INTEGER NOT NULL,
     cached_input_tokens INTEGER NOT NULL,
     cache_write_tokens INTEGER NOT NULL,

@@ -6,7 +6,6 @@ next reply, or with the end of the episode. Steps of several episodes may share 
 stands in `schema.sql`.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -14,6 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from icil.results.database import check_store, connect
+from icil.results.reader import StoreReader
 from icil.results.records import (
     Answer,
     CellRecord,
@@ -21,7 +22,6 @@ from icil.results.records import (
     EpisodeStatus,
     Imitation,
     Played,
-    StepRecord,
 )
 from icil.results.rows import (
     INSERT_CELL,
@@ -33,17 +33,17 @@ from icil.results.rows import (
     step_row,
     to_json,
 )
+from icil.results.seals import check_episode, check_tables, seal_episode, seal_tables
 from icil.tasks.errors import RunFolderError, StoreError
 
-LAYOUT = 3
+LAYOUT = 4
 FILE_NAME = "run.sqlite"
-_HASH_BYTES = 16
 
 StoredPart = tuple[bytes, Literal["text", "said", "png"], bytes]
 """Hash, kind, content."""
 
 
-class RunStore:
+class RunStore(StoreReader):
     """A run's file. Not thread-safe: one thread at a time.
 
     Args:
@@ -57,16 +57,17 @@ class RunStore:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         self._readonly = readonly
+        self._software: int | None = None
         self._written: set[bytes] = set()
         """Hashes of prefix parts known to be in the file."""
         with self._guard():
             # A writer would tidy up a damaged file when it closes it; a reader changes nothing.
-            self._db = _connect(path, readonly=True)
+            self._db = connect(path, readonly=True)
             try:
-                self._check()
+                check_store(path, self._db, LAYOUT)
                 if not readonly:
                     self._db.close()
-                    self._db = _connect(path, readonly=False)
+                    self._db = connect(path, readonly=False)
                     self._db.execute("PRAGMA journal_mode = WAL")
                     # A killed process loses nothing; only a power cut can take the last few steps.
                     self._db.execute("PRAGMA synchronous = NORMAL")
@@ -99,6 +100,7 @@ class RunStore:
                     "INSERT INTO meta VALUES (?, ?)", [(k, to_json(v)) for k, v in rows.items()]
                 )
                 db.executemany(INSERT_CELL, [cell_row(cell) for cell in cells])
+                seal_tables(db)
             making.rename(path)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot make {path}: {error}") from error
@@ -115,55 +117,56 @@ class RunStore:
                 self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
-    def meta(self) -> dict[str, Any]:
-        """Returns what describes the run."""
-        with self._guard():
-            rows = self._db.execute("SELECT key, value FROM meta").fetchall()
-        return {key: json.loads(value) for key, value in rows}
+    def use_software(self, description: Mapping[str, Any]) -> None:
+        """Notes what plays from now on: each episode that ends is marked with it.
 
-    def cells(self) -> dict[str, int]:
-        """Returns the hashes of all cells with their numbers in this file."""
-        with self._guard():
-            return dict(self._db.execute("SELECT hash, id FROM cells").fetchall())
+        Args:
+            description: Versions and the like; JSON.
 
-    def ended(self, cell: int) -> dict[int, EpisodeStatus]:
-        """Returns the openings of a cell whose episodes are done or overlong, and which it is."""
+        Raises:
+            StoreError: It cannot be written, or what describes the run was changed by hand.
+        """
+        text = to_json(description)
+        query = "SELECT id FROM software WHERE description = ?"
         with self._guard():
-            rows = self._db.execute(
-                "SELECT opening, status FROM episodes "
-                "WHERE cell = ? AND status IN ('done', 'overlong')",
-                (cell,),
+            found = self._db.execute(query, (text,)).fetchone()
+        if found is None:
+            with self.resealing() as db:
+                db.execute("INSERT INTO software (description) VALUES (?)", (text,))
+                found = db.execute(query, (text,)).fetchone()
+        self._software = found[0]
+
+    @contextmanager
+    def resealing(self) -> Iterator[sqlite3.Connection]:
+        """Opens a transaction for changes to `meta`, `cells` or `software`, and seals these anew.
+
+        Raises:
+            StoreError: They cannot be written, or were changed by hand before.
+        """
+        with self._transaction() as db:
+            check_tables(db)
+            yield db
+            seal_tables(db)
+
+    def widen(self, meta: Mapping[str, Any], cells: Iterable[CellRecord]) -> None:
+        """Makes the run a larger one, whole or not at all; what it holds stays.
+
+        Args:
+            meta: What describes the larger run; JSON.
+            cells: Those asked for now. One that is there, as a reference player that nobody had
+                asked for, is marked as asked for.
+
+        Raises:
+            StoreError: It cannot be written, or what describes the run was changed by hand.
+        """
+        with self.resealing() as db:
+            rows = [(key, to_json(value)) for key, value in meta.items()]
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+            db.executemany(
+                f"{INSERT_CELL} ON CONFLICT (hash) "
+                "DO UPDATE SET asked = MAX(asked, excluded.asked)",
+                [cell_row(cell) for cell in cells],
             )
-            return dict(rows.fetchall())
-
-    def cost(self) -> float:
-        """Returns the dollars spent so far, as far as prices are known."""
-        with self._guard():
-            found = self._db.execute("SELECT TOTAL(cost_usd) FROM steps").fetchone()[0]
-        return float(found)
-
-    def tokens(self) -> int:
-        """Returns the tokens taken so far, input and output."""
-        with self._guard():
-            found = self._db.execute("SELECT TOTAL(input_tokens + output_tokens) FROM steps")
-            return int(found.fetchone()[0])
-
-    def counts(self) -> dict[EpisodeStatus, int]:
-        """Returns how many episodes there are of each status."""
-        with self._guard():
-            return dict(
-                self._db.execute("SELECT status, COUNT(*) FROM episodes GROUP BY status").fetchall()
-            )
-
-    def faults(self, most: int = 3) -> dict[str, int]:
-        """Returns the commonest reasons of errors, with how many episodes each ended."""
-        with self._guard():
-            rows = self._db.execute(
-                "SELECT message, COUNT(*) AS n FROM episodes WHERE status = 'error' "
-                "GROUP BY message ORDER BY n DESC, message LIMIT ?",
-                (most,),
-            )
-            return dict(rows.fetchall())
 
     def begin_episode(
         self,
@@ -216,9 +219,12 @@ class RunStore:
                     f"{self.path}: the episode of opening {opening} was begun with other "
                     "demonstrations than are chosen now; play it in a new folder"
                 )
+            if status != "running":
+                check_episode(db, number)
             attempt += restart
             db.execute(
-                "UPDATE episodes SET status = 'running', message = NULL, attempt = ? WHERE id = ?",
+                "UPDATE episodes SET status = 'running', message = NULL, attempt = ?, seal = NULL "
+                "WHERE id = ?",
                 (attempt, number),
             )
             steps = tuple(read_steps(db, number, attempt))
@@ -291,7 +297,7 @@ class RunStore:
         message: str | None = None,
         last: tuple[int, Played] | None = None,
     ) -> None:
-        """Writes how an episode ended.
+        """Writes how an episode ended, and seals it.
 
         Args:
             episode: The episode.
@@ -304,26 +310,25 @@ class RunStore:
             if last is not None:
                 _set_played(db, episode, *last)
             db.execute(
-                "UPDATE episodes SET status = ?, score = ?, message = ? WHERE id = ?",
-                (status, score, message, episode.id),
+                "UPDATE episodes SET status = ?, score = ?, message = ?, software = ? WHERE id = ?",
+                (status, score, message, self._software, episode.id),
             )
-
-    def steps(self, episode: int) -> tuple[StepRecord, ...]:
-        """Returns the steps of an episode that count, in their order."""
-        with self._guard():
-            row = self._db.execute("SELECT attempt FROM episodes WHERE id = ?", (episode,))
-            return tuple(read_steps(self._db, episode, *row.fetchone()))
+            seal_episode(db, episode.id)
 
     def set_imitation(self, episode: int, found: Imitation) -> None:
-        """Writes how a finished episode imitates, in place of what was found before.
+        """Writes how a finished episode imitates, in place of what was found before; seals it.
 
         Args:
             episode: The episode's number.
             found: What was found, for each of the episode's steps. Where a step's agreement is
                 None, what is stored of it (by a teacher-forced run) stays.
+
+        Raises:
+            StoreError: It cannot be written, or the episode was changed by hand before.
         """
         expected = found.expected or (None,) * len(found.agrees)
         with self._transaction() as db:
+            check_episode(db, episode)
             db.execute(
                 "INSERT OR REPLACE INTO imitation VALUES (?, ?, ?)",
                 (episode, found.expert, found.departs),
@@ -339,75 +344,7 @@ class RunStore:
                     )
                 ],
             )
-
-    def part(self, hash: bytes) -> tuple[str, bytes]:
-        """Returns the kind and content of a part.
-
-        Raises:
-            StoreError: There is no such part.
-        """
-        with self._guard():
-            row = self._db.execute(
-                "SELECT kind, content FROM parts WHERE hash = ?", (hash,)
-            ).fetchone()
-        if row is None:
-            raise StoreError(f"{self.path} holds no part {hash.hex()}")
-        return row[0], row[1]
-
-    def request(self, episode: int, step: int) -> tuple[bytes, ...]:
-        """Returns the hashes of all the parts of a step's request, in their order.
-
-        Raises:
-            StoreError: There is no such step.
-        """
-        with self._guard():
-            rows = self._db.execute(
-                "SELECT s.shown, s.question, s.prefix "
-                "FROM steps s JOIN episodes e ON e.id = s.episode "
-                "WHERE s.episode = ? AND s.attempt = e.attempt AND s.step <= ? ORDER BY s.step",
-                (episode, step),
-            ).fetchall()
-            if not rows or len(rows) != step + 1:
-                raise StoreError(f"{self.path} holds no step {step} of episode {episode}")
-            _, question, own = rows[-1]
-            prefix = self._db.execute(
-                "SELECT p.parts FROM episodes e JOIN prefixes p ON p.hash = COALESCE(?, e.prefix) "
-                "WHERE e.id = ?",
-                (own, episode),
-            ).fetchone()
-        whole = (prefix[0] if prefix else b"") + b"".join(row[0] for row in rows) + question
-        return tuple(whole[i : i + _HASH_BYTES] for i in range(0, len(whole), _HASH_BYTES))
-
-    def rows(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Returns the column names and rows of a reading query."""
-        with self._guard():
-            cursor = self._db.execute(query)
-            return [column[0] for column in cursor.description], cursor.fetchall()
-
-    def _check(self) -> None:
-        problem = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
-        self._check_size()
-        columns = self._db.execute("SELECT name FROM pragma_table_info('meta')").fetchall()
-        found = None
-        if {("key",), ("value",)} == set(columns):
-            found = self._db.execute("SELECT value FROM meta WHERE key = 'layout'").fetchone()
-        if found is None:
-            raise StoreError(f"{self.path} is not the store of a run; it was left as it is")
-        if found[0] != to_json(LAYOUT):
-            raise StoreError(
-                f"{self.path} has layout {found[0]}; this version of icil reads layout {LAYOUT}"
-            )
-
-    def _check_size(self) -> None:
-        """Finds a file cut in its last page, which SQLite takes for zeros."""
-        log = self.path.with_name(self.path.name + "-wal")
-        if log.exists() and log.stat().st_size:
-            return  # The rest may still be in the log.
-        page = self._db.execute("PRAGMA page_size").fetchone()[0]
-        if self.path.stat().st_size % page:
-            raise sqlite3.DatabaseError("the last page is cut off")
+            seal_episode(db, episode)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -435,44 +372,11 @@ class RunStore:
                     self._db.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(_explain(self.path, error)) from error
-
-
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    if not path.is_file():
-        raise StoreError(f"no run store at {path}")
-    if path.stat().st_size == 0:
-        raise StoreError(f"{path} is empty: it was truncated; it was left as it is")
-    mode = "ro" if readonly else "rw"
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def _explain(path: Path, error: sqlite3.Error) -> str:
-    text = " ".join(str(error).split())
-    if "full" in text or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_WRITE":
-        return f"{path}: the disk is full; free some space, then the same command goes on"
-    if "locked" in text:
-        return f"{path} is in use by another process"
-    if "not a database" in text:
-        return f"{path} is not an SQLite file; it was left as it is"
-    if isinstance(error, sqlite3.OperationalError):
-        return f"{path}: {text}"
-    return f"{path} is damaged ({text}); it was left as it is: restore it from a copy"
-
 
 def _set_played(db: sqlite3.Connection, episode: EpisodeRecord, step: int, played: Played) -> None:
     outcome = None if played.outcome is None else to_json(played.outcome)
     db.execute(
-        "UPDATE steps SET reward = ?, outcome = ? WHERE episode = ? AND attempt = ? AND step = ?",
-        (played.reward, outcome, episode.id, episode.attempt, step),
+        "UPDATE steps SET reward = ?, outcome = ?, success = ? "
+        "WHERE episode = ? AND attempt = ? AND step = ?",
+        (played.reward, outcome, played.success, episode.id, episode.attempt, step),
     )

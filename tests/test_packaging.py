@@ -22,6 +22,13 @@ DATA = (
     "crossword/*.txt",
     "templates/**/*.yaml",
     "**/*.sql",
+    "near.json",
+    "policies/presets/*.yaml",
+    "published/*.csv",
+    "published/*.md",
+    "report/*.css",
+    "report/*.html",
+    "report/*.js",
 )
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*")
 

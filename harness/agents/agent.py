@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from icil.prompt_builders import Part, Prompt, PromptOptions
 from icil.results import Usage
 from icil.tasks import Demonstration, LegalActions, Observation, Opening, Task
+
+if TYPE_CHECKING:
+    from icil.harness.policies import Execution
 
 DemonstrationUse = Literal["prompt", "trajectory", "server", "none"]
 """How demonstrations reach an agent: in its prompt, as episodes, from its own server, never."""
@@ -23,6 +26,11 @@ class Capabilities:
     images: bool = False
     state: bool = False
     demonstrations: DemonstrationUse = "none"
+    each_step: bool = False
+    """Whether it takes demonstrations that are chosen anew at each step (`Turn.demonstrations`);
+    they always reach one that is shown them in its prompt."""
+    chunked: bool = False
+    """Whether its replies are chunks: actions for many steps, as `execution` has them played."""
     stateful: bool = False
     """Whether an interrupted episode must start again, rather than go on at its last step."""
     context_tokens: int | None = None
@@ -37,6 +45,14 @@ class Capabilities:
         """Whether it looks at no observation, so that its episodes are the same in each format."""
         return not (self.text or self.images or self.state)
 
+    @property
+    def formatless(self) -> bool:
+        """Whether its episodes are the same in each format.
+
+        It is blind, or looks at the world's own arrays.
+        """
+        return not (self.text or self.images)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EpisodeContext:
@@ -47,7 +63,7 @@ class EpisodeContext:
     """Empty for a blind agent."""
     opening: Opening
     demonstrations: tuple[Demonstration, ...]
-    """Those selected, in the order shown."""
+    """Those selected, in the order shown; none where each step has its own."""
     options: PromptOptions
     generator: Callable[[int], np.random.Generator]
     """Returns the generator of a step: seeded by experiment, cell, opening and step."""
@@ -65,6 +81,13 @@ class Turn:
     """None for a blind agent."""
     prompt: Prompt | None
     """Only for agents whose demonstrations come in the prompt."""
+    own: tuple[Demonstration, ...] | None = None
+    """The demonstrations chosen for this step alone; None where they are the episode's."""
+
+    @property
+    def demonstrations(self) -> tuple[Demonstration, ...]:
+        """What is shown at this step, in the order shown."""
+        return self.episode.demonstrations if self.own is None else self.own
 
     def legal_actions(self) -> LegalActions:
         """Returns what may be done in this state."""
@@ -101,9 +124,13 @@ class Agent(ABC):
     """
 
     capabilities: Capabilities
+    execution: "Execution | None" = None
+    """How its chunks are played, where its replies are chunks."""
     waits: bool = False
     """Whether it spends its time waiting for a server: then it plays beside the other agents,
     not before or after them."""
+    heeds_legal_actions: bool = True
+    """Whether it plays otherwise where the run lists the legal actions. All who read prompts do."""
 
     @property
     def priced(self) -> bool:
@@ -122,6 +149,13 @@ class Agent(ABC):
     def longest_reply(self) -> int:
         """How many tokens its reply may take in its context."""
         return 0
+
+    def check_task(self, task: Task[Any]) -> None:  # noqa: B027 - most play all
+        """Is asked, before a run, whether it can play a task.
+
+        Raises:
+            UsageError: It cannot; the message says why.
+        """
 
     async def prepare(self) -> None:  # noqa: B027 - not all prepare
         """Is told that a run begins, before anything is written or sent.

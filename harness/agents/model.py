@@ -13,7 +13,7 @@ from typing import Any
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.models import Completion, Provider, Sampling
 from icil.harness.models.answers import shorten
-from icil.harness.models.asking import Asker
+from icil.harness.models.asking import Answered, Asker
 from icil.harness.models.gate import Gate
 from icil.harness.models.limits import Limits
 from icil.harness.models.prices import Price, Prices
@@ -79,6 +79,7 @@ class ModelAgent(Agent):
         self._client: Provider | None = None
         self._asker: Asker | None = None
         self._warming = Warming()
+        self._note: Callable[[Completion], str | None] | None = None
         self._playing: dict[bytes, tuple[Prefix, set[EpisodeContext]]] = {}
         """By hash the prefixes that were sent, and the episodes that go on with them."""
         self._counted: Recent[int] = Recent(_COUNTED)
@@ -92,6 +93,8 @@ class ModelAgent(Agent):
         found = {"max_output_tokens": sampling.max_output_tokens, **self._settings}
         if sampling.temperature is not None:
             found["temperature"] = sampling.temperature
+        if sampling.top_logprobs is not None:
+            found["top_logprobs"] = sampling.top_logprobs
         if sampling.parameters:
             found["parameters"] = dict(sampling.parameters)
         return found
@@ -114,6 +117,16 @@ class ModelAgent(Agent):
     def use_prices(self, prices: Prices) -> None:
         """Takes the model's price from a table."""
         self.price = prices.find(self._price_names)
+
+    def weigh(self, top_logprobs: int, note: Callable[[Completion], str | None]) -> None:
+        """Has log-probabilities asked for from now on.
+
+        Args:
+            top_logprobs: Of how many tokens at each place; see `Sampling`.
+            note: What is to be on record of them, as the detail of a reply: a short text, or None.
+        """
+        self.sampling = replace(self.sampling, top_logprobs=top_logprobs)
+        self._note = note
 
     async def prepare(self) -> None:
         """Makes the provider's client.
@@ -139,10 +152,15 @@ class ModelAgent(Agent):
         assert self._asker is not None
         assert turn.prompt is not None
         prompt = turn.prompt
-        await self._begin_prefix(prompt.prefix, turn.episode)
-        async with self._warming.warmed(prompt.prefix.hash):
-            completion, latency_s = await self._asker.ask(prompt, self.sampling)
+        if turn.own is None:
+            await self._begin_prefix(prompt.prefix, turn.episode)
+            async with self._warming.warmed(prompt.prefix.hash):
+                completion, latency_s = await self._asker.ask(prompt, self.sampling)
+        else:
+            completion, latency_s = await self._ask_once(prompt)
         self._learn(prompt, completion.tokens.input)
+        if self._note is not None and (noted := self._note(completion)) is not None:
+            completion = replace(completion, detail=noted)
         return _reply(completion, self._usage(completion, latency_s))
 
     async def end(self, episode: EpisodeContext) -> None:
@@ -193,6 +211,16 @@ class ModelAgent(Agent):
         if self._counted.get(prompt.prefix.hash) is not None:
             more = taken / max(_SMALL, self._count(prompt))
             self._undercount = max(1.0, more, self._undercount or 0.0)
+
+    async def _ask_once(self, prompt: Prompt) -> Answered:
+        """Asks with a prefix that no later prompt will have: to have it cached would only cost."""
+        assert self._asker is not None
+        assert self._client is not None
+        try:
+            return await self._asker.ask(prompt, replace(self.sampling, once=True))
+        finally:
+            if prompt.prefix.hash not in self._playing:
+                await self._client.forget(prompt.prefix)
 
     async def _begin_prefix(self, prefix: Prefix, episode: EpisodeContext) -> None:
         """Notes who plays with a prefix; a new one ends those that nobody plays with."""

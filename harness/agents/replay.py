@@ -14,14 +14,17 @@ class ReplayAgent(Agent):
     Past the demonstration's end, or with none to repeat, it says nothing.
     """
 
-    capabilities = Capabilities(text=True, images=True, state=True, demonstrations="trajectory")
+    capabilities = Capabilities(
+        text=True, images=True, state=True, demonstrations="trajectory", each_step=True
+    )
+    heeds_legal_actions = False
 
     async def act(self, turn: Turn) -> Reply:
         """Returns the demonstrated action of this step."""
-        episode = turn.episode
-        if not episode.demonstrations or turn.step >= len(episode.demonstrations[0].steps):
+        episode, shown = turn.episode, turn.demonstrations
+        if not shown or turn.step >= len(shown[0].steps):
             return Reply(text="")
-        source = source_of(episode.task, episode.demonstrations[0], episode.format)
+        source = source_of(episode.task, shown[0], episode.format)
         if source.actions is not None:
             return Reply(text=source.actions[turn.step])
         action = source.demonstration.steps[turn.step].action

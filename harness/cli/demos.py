@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from icil.harness.cli.pools import pool_folder
+from icil.harness.cli.rate import rate
 from icil.harness.cli.synthesize import synthesize
 
 if TYPE_CHECKING:
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def demos() -> None:
-    """Build, describe and exchange pools of demonstrations."""
+    """Build, describe, rate and exchange pools of demonstrations."""
 
 
+demos.add_command(rate)
 demos.add_command(synthesize)
 
 
@@ -158,7 +161,7 @@ def export(pool: str, target: str, format: str | None, out: Path) -> None:
     from icil.tasks import load_pool, make
     from icil.tasks.exchange import export_pool
 
-    found = load_pool(_folder(pool))
+    found = load_pool(pool_folder(pool))
     card = found.card
     export_pool(found, make(card.task, card.task_settings), target, out, format=format)
     click.echo(f"{out}: {card.demonstrations} demonstrations of {card.task}")
@@ -170,7 +173,7 @@ def verify(pool: str) -> None:
     """Play every demonstration of POOL again and compare; POOL as for `info`."""
     from icil.tasks import PoolError, load_pool, make, replay
 
-    found = load_pool(_folder(pool))
+    found = load_pool(pool_folder(pool))
     task = make(found.card.task, found.card.task_settings)
     if found.card.task_version != task.version:
         raise PoolError(
@@ -194,7 +197,7 @@ def predict(
     from icil.harness.predictability import measure_predictability, record_predictability
     from icil.tasks import load_pool, make
 
-    folder = _folder(pool)
+    folder = pool_folder(pool)
     found = load_pool(folder)
     task = make(found.card.task, found.card.task_settings)
     told = measure_predictability(task, found, format=format, shown=shown, held_out=held_out)
@@ -216,7 +219,7 @@ def info(pool: str) -> None:
     from icil.harness.cli.tables import make_console
     from icil.tasks.pools import read_card
 
-    card = read_card(_folder(pool))
+    card = read_card(pool_folder(pool))
     table = Table(show_header=False)
     for name, value in _described(card):
         table.add_row(name, escape(value))
@@ -233,18 +236,3 @@ def _described(what: "BaseModel", of: str = "") -> "Iterator[tuple[str, str]]":
             yield from _described(value, f"{name}: ")
         else:
             yield name, "; ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _folder(pool: str) -> Path:
-    """Returns the folder of a pool named by its path, or by its task if it ships with icil."""
-    from icil.tasks import PoolError, UnknownNameError, names
-    from icil.tasks.pools import shipped_pool
-
-    folder = Path(pool)
-    if folder.exists():
-        return folder
-    if pool not in names():
-        raise UnknownNameError("pool or task", pool, names())
-    if not shipped_pool(pool).exists():
-        raise PoolError(f"no pool of {pool} ships with icil; name a folder with one")
-    return shipped_pool(pool)

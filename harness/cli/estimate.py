@@ -32,8 +32,12 @@ def estimate(
     from icil.harness.estimates import make_estimate
     from icil.harness.plan import make_plan
 
-    with Waiting(make_console(stderr=True)) as waiting:
-        plan = make_plan(read_experiment(experiment, settings, options), tell=waiting)
+    messages = make_console(stderr=True)
+    asked = read_experiment(
+        experiment, settings, options, out, lambda text: messages.print(text, markup=False)
+    )
+    with Waiting(messages) as waiting:
+        plan = make_plan(asked, tell=waiting)
     folder = out or Path("runs") / f"icil-{plan.hash}"
     found = make_estimate(plan, concurrency=concurrency, folder=folder)
     if as_json:

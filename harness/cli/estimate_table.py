@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from icil.harness.cli.option_words import swept_options
 from icil.harness.cli.tables import shown_demonstrations
 from icil.harness.estimates import Amounts, CellEstimate, Estimate
 
@@ -61,9 +62,12 @@ def _table(found: Estimate, *, each: bool) -> Table:
 
 
 def _single(cells: Iterable[CellEstimate]) -> Iterable[_Row]:
-    for one in cells:
+    listed = list(cells)
+    options = swept_options([one.cell for one in listed])
+    for one, told in zip(listed, options, strict=True):
         cell = one.cell
-        names = (cell.task, cell.format, cell.agent, cell.selector, shown_demonstrations(cell))
+        agent = f"{cell.agent} [{told}]" if told else cell.agent
+        names = (cell.task, cell.format, agent, cell.selector, shown_demonstrations(cell))
         yield _Row(names, [one])
 
 

@@ -1,30 +1,153 @@
 """`icil leaderboard`."""
 
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from icil.results import RunStore, Scored
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Write CSV there instead of a table."
+    "-o",
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write it there instead, as the name ends: .csv, .md or .parquet.",
 )
-def leaderboard(folder: Path, out: Path | None) -> None:
-    """Print the leaderboard of the run in FOLDER, finished or not."""
-    from icil.harness.cli.tables import make_console, print_leaderboard
-    from icil.results import make_leaderboard, open_run
-    from icil.tasks.errors import StoreError
+@click.option("--overall", is_flag=True, help="A row for each agent, over all the tasks.")
+@click.option(
+    "--compare",
+    type=click.Choice(["agents", "selectors", "formats"]),
+    help="Which are better, and how surely, where all else is the same.",
+)
+@click.option(
+    "--published", is_flag=True, help="Beside them what LMAct published; not ranked with them."
+)
+@click.option(
+    "--leaks", is_flag=True, help="What gives openings away: demonstrations kept back, and shown."
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
+@click.option(
+    "--write", is_flag=True, help="Also write all tables anew into the folder of each run."
+)
+def leaderboard(
+    folders: tuple[Path, ...],
+    out: Path | None,
+    overall: bool,
+    compare: str | None,
+    published: bool,
+    leaks: bool,
+    as_json: bool,
+    write: bool,
+) -> None:
+    """Print the leaderboard of the runs in DIR…, finished or not.
 
-    store = open_run(folder)
+    Several runs are merged. They are ranked together where they played the same openings of the
+    same version of a task, else apart; a note says so.
+    """
+    from icil.results import open_run, read_scored, write_results
+    from icil.tasks.errors import StoreError, UsageError
+
+    if overall + (compare is not None) + published + leaks > 1:
+        raise UsageError(
+            "--overall, --compare, --published and --leaks exclude each other: give one"
+        )
+    if leaks and (out is not None or as_json or write):
+        raise UsageError("--leaks prints a table, and goes with no other option")
+    if out is not None and as_json:
+        raise UsageError("--json prints, and -o writes a file: give one")
+    where = folders[0]
     try:
-        found = make_leaderboard(store)
-    finally:
-        store.close()
-    if out is None:
-        print_leaderboard(found, make_console())
-        return
-    try:
-        found.write(out)
+        with ExitStack() as stack:
+            stores = [stack.enter_context(closing(open_run(one))) for one in _once(folders)]
+            if leaks:
+                _print_leaks(stores)
+                return
+            for store in stores if write else ():
+                where = store.path.parent / "leaderboard.csv"
+                write_results(store, store.path.parent)
+            scored = read_scored(*stores)
+        table = _overall(scored) if overall else _compared(scored, compare) if compare else None
+        table = table or _board(scored, published)
+        if out is not None:
+            where = out
+            table.write(out)
+            return
     except OSError as error:
-        raise StoreError(f"cannot write {out}: {error.strerror}") from error
+        raise StoreError(f"cannot write {where}: {error.strerror}") from error
+    if as_json:
+        click.echo(json.dumps(table.json(), indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    from icil.harness.cli.tables import make_console
+
+    table.show(make_console())
+
+
+def _print_leaks(stores: "Sequence[RunStore]") -> None:
+    from icil.harness.cli.leaks_table import print_leaks
+    from icil.harness.cli.tables import make_console
+
+    for store in stores:
+        print_leaks(store, make_console())
+
+
+class _Table(NamedTuple):
+    """What was asked for, in all the ways in which it can be given."""
+
+    show: Callable[["Console"], None]
+    write: Callable[[Path], None]
+    json: Callable[[], dict[str, Any]]
+
+
+def _board(scored: "Scored", published: bool) -> _Table:
+    from icil.harness.cli.tables import print_leaderboard
+    from icil.results import make_leaderboard
+    from icil.results.exports import Shown, leaderboard_json, with_published, write_leaderboard
+
+    board = make_leaderboard(scored)
+    shown = with_published(board) if published else Shown(board=board)
+    return _Table(
+        lambda console: print_leaderboard(board, console, shown.published),
+        lambda path: write_leaderboard(shown, path),
+        lambda: leaderboard_json(shown),
+    )
+
+
+def _overall(scored: "Scored") -> _Table:
+    from icil.harness.cli.tables import print_overall
+    from icil.results import make_overall
+    from icil.results.exports import overall_json, write_overall
+
+    found = make_overall(scored)
+    return _Table(
+        lambda console: print_overall(found, console),
+        lambda path: write_overall(found, path),
+        lambda: overall_json(found),
+    )
+
+
+def _compared(scored: "Scored", kind: Any) -> _Table:
+    from icil.harness.cli.tables import print_comparisons
+    from icil.results import make_comparisons
+    from icil.results.exports import comparisons_json, write_comparisons
+
+    found = make_comparisons(scored, [kind])
+    return _Table(
+        lambda console: print_comparisons(found, console),
+        lambda path: write_comparisons(found, path),
+        lambda: comparisons_json(found),
+    )
+
+
+def _once(folders: tuple[Path, ...]) -> list[Path]:
+    """Returns the folders, one that was named twice once."""
+    return list({folder.resolve(): folder for folder in folders}.values())

@@ -20,6 +20,7 @@ _COMMANDS = {
     "estimate": "Tell what an experiment will take: calls, tokens, money, time.",
     "imitation": "Measure how the agents of a run imitate, step by step.",
     "leaderboard": "Print the leaderboard of a run, or write it as CSV.",
+    "report": "Write a run as one page: leaderboard, pictures, a player of its episodes.",
     "run": "Play an experiment and write its leaderboard.",
     "selectors": "List the selectors of demonstrations, and the controls.",
     "serve": "Let an agent answer as a policy, in openpi's protocol.",
@@ -27,6 +28,7 @@ _COMMANDS = {
     "show": "Look into a run: its cells, episodes, steps and prompts.",
     "tasks": "List the tasks.",
     "verify": "Check that everything in a run folder is what was written, and follows from it.",
+    "view": "Show a run as a page in the browser, live while it is played.",
 }
 _MODULES = {
     "agents": "lists",

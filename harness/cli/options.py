@@ -51,25 +51,34 @@ _OPTIONS = (
     ),
     click.option(
         "--demo-sets",
-        type=int,
         metavar="M",
-        help="Sets of demonstrations that the episodes share. [default: one an episode]",
+        multiple=True,
+        help="Sets of demonstrations that the episodes share. [default: own, one an episode]",
+    ),
+    click.option(
+        "--leaks",
+        metavar="exclude|allow",
+        help="Offer demonstrations that show an episode's opening, or nearly. [default: exclude]",
     ),
     click.option("--episodes", type=int, help="Openings that each cell plays. [default: 100]"),
     click.option("--seed", type=int, help="Seed of demonstrations and replacements. [default: 0]"),
     click.option(
         "--legal-actions/--no-legal-actions",
         default=None,
-        help="List the legal actions at each step. [default: no]",
+        multiple=True,
+        help="List the legal actions at each step. Of this and the next two, and of --layout, both "
+        "may be given, to play both. [default: no]",
     ),
     click.option(
         "--reasoning/--no-reasoning",
         default=None,
+        multiple=True,
         help="Ask a model to think in writing first. [default: no]",
     ),
     click.option(
         "--past-actions/--no-past-actions",
         default=None,
+        multiple=True,
         help="Show the actions taken so far. [default: yes]",
     ),
     click.option(
@@ -80,6 +89,7 @@ _OPTIONS = (
     click.option(
         "--layout",
         metavar="single|chat",
+        multiple=True,
         help="The prompt as one message, or as a conversation. [default: single]",
     ),
     click.option(
@@ -102,11 +112,19 @@ _OPTIONS = (
     click.option(
         "--pool", metavar="DIR", multiple=True, help="Pool of demonstrations to use instead."
     ),
+    click.option(
+        "--scores",
+        metavar="FILE",
+        multiple=True,
+        help="File that a selector takes its scores from, such as hard:by=FILE.",
+    ),
     click.option("--prices", metavar="FILE", help="Prices of models, before those known."),
     click.option(
         "--out",
         type=click.Path(path_type=Path),
-        help="Run folder; the same one again goes on. [default: runs/ and the experiment's hash]",
+        help="Run folder. One that holds a run goes on, and comes to hold what is asked for too; "
+        "without an EXPERIMENT, what is left open is as in that run. [default: runs/ and the "
+        "experiment's hash]",
     ),
     click.option(
         "--concurrency",
@@ -126,7 +144,11 @@ def plan_options(command: F) -> F:
 
 
 def read_experiment(
-    path: Path | None, settings: tuple[str, ...], options: Mapping[str, Any]
+    path: Path | None,
+    settings: tuple[str, ...],
+    options: Mapping[str, Any],
+    folder: Path | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> "Experiment":
     """Makes an experiment of what a command was given.
 
@@ -134,13 +156,33 @@ def read_experiment(
         path: The experiment file.
         settings: Those of `--set`.
         options: Its other options that are fields of an experiment.
+        folder: The run folder: where it holds a run and there is no file, that says what the
+            options leave open.
+        tell: Is told what that is, in a line.
 
     Raises:
-        ExperimentError: One of them has a value that it cannot have.
+        UsageError: One of them has a value that it cannot have.
+        StoreError: The folder's store is damaged.
     """
+    from icil.harness.cli.continuing import left_open
     from icil.harness.cli.settings import read_settings
     from icil.harness.experiment import load_experiment
 
-    given = {key: value if value != () else None for key, value in options.items()}
-    given["set"] = read_settings(settings)
+    given = {key: value for key, value in options.items() if value not in (None, ())}
+    if found := read_settings(settings):
+        given["set"] = found
+    if path is None and folder is not None:
+        filled = left_open(given, folder)
+        told = [f"{name} {_plain(value)}" for name, value in filled.items() if name not in given]
+        if told:
+            tell(f"as in {folder}: {'; '.join(told)}")
+        given |= filled
     return load_experiment(path, given)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_plain, value))
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in value.items())
+    return str(value)

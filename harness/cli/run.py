@@ -36,6 +36,17 @@ AT_A_LIMIT = 3
     help="Stop before the request that might pass so many tokens, input and output.",
 )
 @click.option("--yes", is_flag=True, help="Call models that cost money without asking first.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the cells, and how far each is; send and make nothing."
+)
+@click.option(
+    "--report/--no-report",
+    default=True,
+    envvar="ICIL_REPORT",
+    help="Write report.html, pictures and all tables when the run ends. [default: yes, or "
+    "ICIL_REPORT]",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print them as JSON.")
 def run(
     experiment: Path | None,
     out: Path | None,
@@ -43,6 +54,9 @@ def run(
     max_cost: float | None,
     max_tokens: int | None,
     yes: bool,
+    dry_run: bool,
+    as_json: bool,
+    report: bool,
     settings: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -50,7 +64,7 @@ def run(
 
     EXPERIMENT is a YAML file whose keys are the words of the options; options come first.
     With neither, the built-in players play two small tasks in all their formats. The same
-    command again goes on where it stopped.
+    command again goes on where it stopped; one that asks for more plays what is missing.
     """
     from icil.harness.budget import Budget
     from icil.harness.cli.tables import make_console, print_leaderboard
@@ -59,15 +73,24 @@ def run(
     from icil.harness.progress import ProgressBar
     from icil.harness.runner import run_plan
     from icil.harness.secrets import load_dotenv
+    from icil.tasks.errors import UsageError
 
+    if as_json and not dry_run:
+        raise UsageError("option --json: it goes with --dry-run")
     load_dotenv(Path())
     budget = Budget(cost_usd=max_cost, tokens=max_tokens)
     messages = make_console(stderr=True)
+    asked = read_experiment(
+        experiment, settings, options, out, lambda text: messages.print(text, markup=False)
+    )
     with Waiting(messages) as waiting:
-        plan = make_plan(read_experiment(experiment, settings, options), tell=waiting)
+        plan = make_plan(asked, tell=waiting)
     folder = out or Path("runs") / f"icil-{plan.hash}"
     for note in plan.skipped:
         messages.print(f"left out: {note}", style="yellow", markup=False)
+    if dry_run:
+        _print_sweep(plan, folder, as_json=as_json)
+        return
     if not yes:
         agree(plan, folder, concurrency, messages)
     bar = ProgressBar(plan.episodes, messages)
@@ -80,10 +103,50 @@ def run(
         messages.print(f"stopped; the same command goes on ({folder})", markup=False)
         raise click.exceptions.Exit(130) from None
     print_leaderboard(summary.leaderboard, make_console())
-    for name in ("leaderboard.csv", "scores.png"):
+    if report:
+        _report(summary, messages)
+    for name in ("leaderboard.csv", "scores.png", *(["report.html"] if report else [])):
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
     _tell(summary, messages)
+
+
+def _report(summary: "RunSummary", messages: "Console") -> None:
+    """Writes the report, and all the other results, unless they are there."""
+    from icil.harness.cli.waiting import Waiting
+    from icil.harness.finishing import REPORT, write_all
+
+    if summary.unchanged and (summary.folder / REPORT).exists():
+        return
+    try:
+        with Waiting(messages) as waiting:
+            faults = write_all(summary.folder, waiting)
+    except KeyboardInterrupt:
+        messages.print(
+            f"stopped; the run is complete, and `icil report {summary.folder}` writes its report",
+            markup=False,
+        )
+        raise click.exceptions.Exit(130) from None
+    for fault in faults:
+        messages.print(fault, style="yellow", markup=False)
+
+
+def _print_sweep(plan: "Plan", folder: Path, *, as_json: bool) -> None:
+    """Prints what would be played."""
+    import json
+
+    from icil.harness.cli.sweep_table import print_sweep, sweep_json
+    from icil.harness.cli.tables import make_console
+    from icil.harness.folder import check_folder
+    from icil.harness.standing import find_standing
+
+    check_folder(folder, plan, widening=True)
+    standing = find_standing(plan, folder)
+    if as_json:
+        told = {"folder": str(folder), **sweep_json(plan, standing)}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        print_sweep(standing, make_console())
 
 
 def agree(plan: "Plan", folder: Path, concurrency: int, messages: "Console") -> None:

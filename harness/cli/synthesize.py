@@ -1,17 +1,16 @@
 """`icil demos synthesize`."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from icil.harness.cli.paying import OF_MODELS, going_about, with_options
 
 if TYPE_CHECKING:
     from icil.harness.experiment import Experiment
     from icil.tasks import Pool
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _OF_AGENTS = (
     click.option(
@@ -39,34 +38,6 @@ _ASKED = (
 """Their names."""
 _DEMOS = 16
 """How many demonstrations an agent is shown unless told otherwise."""
-_OF_MODELS = (
-    click.option("--temperature", type=float, help="Of the models that take one. [default: 0]"),
-    click.option("--max-output-tokens", type=int, help="The longest reply. [default: 2048, 8192]"),
-    click.option("--prices", metavar="FILE", help="Prices of models, before those known."),
-    click.option(
-        "--max-cost",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="USD",
-        help="Stop before the request that might pass so many dollars.",
-    ),
-    click.option(
-        "--max-tokens",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Stop before the request that might pass so many tokens, input and output.",
-    ),
-    click.option("--yes", is_flag=True, help="Call models that cost money without asking first."),
-    click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True),
-)
-
-
-def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    def decorate(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.command()
@@ -109,7 +80,7 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     multiple=True,
     help="Setting of the task or a model.",
 )
-@_options(*_OF_AGENTS, *_OF_MODELS)
+@with_options(*_OF_AGENTS, *OF_MODELS)
 def synthesize(
     task: str,
     proposer: str,
@@ -132,13 +103,7 @@ def synthesize(
     What was played stays beside the pool: the same command goes on where it was stopped, and
     other filters find it there.
     """
-    from icil.harness.budget import Budget
-    from icil.harness.cli.run import AT_A_LIMIT, agree
-    from icil.harness.cli.tables import make_console
-    from icil.harness.cli.waiting import Waiting
-    from icil.harness.progress import ProgressBar
     from icil.harness.secrets import load_dotenv
-    from icil.harness.synthesis import IncompleteError, Manner
     from icil.harness.synthesis import synthesize as make
     from icil.tasks.players import PERTURBED
 
@@ -146,29 +111,16 @@ def synthesize(
     perturbed = proposer.partition(":")[0] == PERTURBED
     _check(perturbed, workers, options)
     experiment = _experiment(task, proposer, episodes, settings, options)
-    messages = make_console(stderr=True)
-    with Waiting(messages) as waiting:
-        manner = Manner(
-            concurrency=concurrency,
-            workers=workers or 1,
-            budget=Budget(cost_usd=max_cost, tokens=max_tokens),
-            partial=partial,
-            agree=lambda plan, folder: None if yes else agree(plan, folder, concurrency, messages),
-            progress=lambda plan: ProgressBar(plan.episodes, messages),
-            tell=waiting,
-        )
-        try:
-            made = make(
-                experiment, out, filters=filters, add=add, proposals=proposals, manner=manner
-            )
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            messages.print(f"stopped; the same command goes on ({out})", markup=False)
-            raise click.exceptions.Exit(130) from None
-        except IncompleteError as error:
-            if "" not in error.summary.stopped:
-                raise
-            click.echo(f"icil: {error}", err=True)
-            raise click.exceptions.Exit(AT_A_LIMIT) from None
+    with going_about(
+        out,
+        concurrency=concurrency,
+        max_cost=max_cost,
+        max_tokens=max_tokens,
+        yes=yes,
+        partial=partial,
+        workers=workers or 1,
+    ) as manner:
+        made = make(experiment, out, filters=filters, add=add, proposals=proposals, manner=manner)
     _tell(made, out)
 
 

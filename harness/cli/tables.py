@@ -1,49 +1,58 @@
 """Tables on the screen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from rich.box import Box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from icil.results import CellRecord, Leaderboard, Row
+from icil.results import (
+    CellRecord,
+    Comparisons,
+    Curve,
+    Gap,
+    Leaderboard,
+    Overall,
+    PublishedRow,
+    Row,
+)
+from icil.results.display import (
+    BILL,
+    BOARD,
+    OVERALL,
+    WINS,
+    Headings,
+    bill_cells,
+    board_cells,
+    board_legend,
+    comparison_fields,
+    demonstrations,
+    overall_cells,
+    published_cells,
+    short,
+    wins_cells,
+)
 
 _NARROWEST = 120
 """Columns to assume where the output is no terminal, so that no figure is cut."""
-
-_HEADINGS: dict[str, Literal["left", "right"]] = {
-    "#": "right",
-    "agent": "left",
-    "selector": "left",
-    "demos": "right",
-    "n": "right",
-    r"score \[95 %]": "right",
-    "norm.": "right",
-    "wrong": "right",
-    "err": "right",
-}
-_BILL: dict[str, Literal["left", "right"]] = {
-    "tokens": "right",
-    "cached": "right",
-    "cost": "right",
-}
-"""Shown where a model was called, if there is room."""
 _ROOM = 112
 """Columns that a table with the bill takes."""
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """A line under the headings and no other."""
-_NAMES = ("agent", "selector")
-
+_WIDEST = {"agent": 28, "selector": 28, "first": 28, "against": 28, "run": 20}
+"""Columns for names."""
+_FOLDED = "missing"
+"""The column that may take several lines."""
 
 _PROTOCOL = {
     "teacher_forced": "teacher-forced: the score is the share of actions reproduced",
     "legal_actions": "legal actions listed",
     "reasoning": "reasoning asked for",
 }
-_CHOICES = {"layout": "single", "parse": "strict"}
+_CHOICES = {"layout": "single", "parse": "strict", "leaks": "exclude"}
 """Options that are told where they are not as they usually are."""
 
 
@@ -55,88 +64,108 @@ def make_console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=max(_NARROWEST, console.width))
 
 
-def print_leaderboard(leaderboard: Leaderboard, console: Console) -> None:
-    """Prints a table for each task and format, and how they were played."""
-    for (task, format), rows in groupby(leaderboard.rows, key=lambda r: (r.task, r.format)):
-        table = Table(box=_BOX, pad_edge=False, padding=(0, 1, 0, 0))
-        for name, justify in _HEADINGS.items():
-            widest = 28 if name in _NAMES else None
-            table.add_column(name, justify=justify, no_wrap=True, max_width=widest)
-        listed = list(rows)
-        billed = console.width >= _ROOM and any(row.input_tokens for row in listed)
-        for name, justify in _BILL.items() if billed else ():
-            table.add_column(name, justify=justify, no_wrap=True)
-        for row in listed:
-            table.add_row(*_cells(row), *(_bill(row) if billed else ()))
-        console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
+def print_leaderboard(
+    leaderboard: Leaderboard, console: Console, published: Sequence[PublishedRow] = ()
+) -> None:
+    """Prints a table for each task and format, and how they were played.
+
+    Args:
+        leaderboard: The rows.
+        console: Where.
+        published: Rows that are shown below those of their task and format, marked.
+    """
+    merged = leaderboard.merged
+    for (task, format, ground), rows in leaderboard.groups:
+        billed = console.width >= _ROOM and any(row.input_tokens for row in rows)
+        table = _table({"run": "left"} if merged else {}, BOARD, BILL if billed else {})
+        for row in rows:
+            cells = [escape(cell) for cell in board_cells(row)]
+            if row.errors:
+                cells[-1] = f"[red]{cells[-1]}[/red]"
+            bill = bill_cells(row) if billed else ()
+            table.add_row(*([escape(row.run)] if merged else []), *cells, *bill)
+        for one in published:
+            if (one.task, one.format) == (task, format):
+                cells = [escape(cell) for cell in published_cells(one)]
+                table.add_row(*([""] if merged else []), *cells, style="dim")
+        console.print(f"[bold]{escape(' · '.join(filter(None, (task, format, ground))))}[/bold]")
         console.print(table)
-    if leaderboard.experiment:
+    sources = sorted({one.source for one in published})
+    for line in (*leaderboard.notes, *board_legend(leaderboard.rows, sources)):
+        console.print(line, markup=False)
+    if leaderboard.experiment.get("episodes"):
         console.print(_protocol(leaderboard.experiment), markup=False)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        "" if row.rank is None else str(row.rank),
-        escape(row.agent),
-        escape(row.selector),
-        shown_demonstrations(row),
-        str(row.episodes) + ("…" if row.note == "unfinished" else ""),
-        _score(row),
-        "–" if row.normalized_mean is None else f"{row.normalized_mean:.3f}",
-        _wrong(row),
-        f"[red]{row.errors}[/red]" if row.errors else "0",
+def print_overall(overall: Overall, console: Console) -> None:
+    """Prints a table over all numbers of demonstrations, then one for each of them."""
+    for number, rows in groupby(overall.rows, key=lambda row: row.demonstrations):
+        over = "the mean over all numbers of demonstrations"
+        console.print(f"[bold]{over if number == 'all' else f'{number} demonstrations'}[/bold]")
+        console.print(_filled(OVERALL, map(overall_cells, rows)))
+    console.print(
+        "norm.: the normalised score, mean over formats, then tasks; IQM: its interquartile mean "
+        "over tasks and formats; no rank where something is missing",
+        markup=False,
     )
 
 
-def shown_demonstrations(row: Row | CellRecord) -> str:
+def print_comparisons(comparisons: Comparisons, console: Console) -> None:
+    """Prints a table for each family of comparisons, and what was won in all."""
+    for family, group in groupby(comparisons.rows, key=lambda row: row.family):
+        rows = list(group)
+        columns = comparison_fields(rows)
+        headings = {column.heading: column.side for column in columns}
+        console.print(f"[bold]{escape(family)}[/bold]")
+        console.print(_filled(headings, ([one.show(row) for one in columns] for row in rows)))
+    if not comparisons.rows:
+        console.print("there is nothing to compare: no two cells differ in this alone")
+        return
+    console.print("[bold]in how many settings[/bold]")
+    console.print(_filled(WINS, map(wins_cells, comparisons.wins)))
+    console.print(
+        "paired by opening; sign-flip tests, Holm's correction within each table; uncorrected: "
+        "wins and losses at 5 % each; +n for 80 %: so many more "
+        "openings give a power of 80 %",
+        markup=False,
+    )
+
+
+def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
     """Returns how many demonstrations are shown, and the budget that they fill."""
-    if row.context_tokens is None:
-        return str(row.demonstrations)
-    count = str(row.demonstrations) if isinstance(row, Row) else "as fit"
-    return f"{count} in {_short(row.context_tokens)}"
+    if isinstance(row, CellRecord) and row.context_tokens is not None:
+        return f"as fit in {short(row.context_tokens)}"
+    return demonstrations(row.demonstrations, row.context_tokens)
 
 
-def _bill(row: Row) -> tuple[str, ...]:
-    if not row.input_tokens:
-        return ("", "", "")
-    cost = "?" if row.cost_usd is None else f"${row.cost_usd:.2f}"
-    share = row.cached_input_tokens / row.input_tokens
-    return (_short(row.input_tokens + row.output_tokens), f"{share:.0%}", cost)
+def _filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
+    table = _table(headings)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
-def _short(count: int) -> str:
-    """Returns a count in three digits or so: 812, 12.3k, 4.56M."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= size:
-            return f"{count / size:.3g}{unit}"
-    return str(count)
-
-
-def _score(row: Row) -> str:
-    if row.score_mean is None:
-        return row.note or "–"
-    if row.score_ci_low is None or row.score_ci_high is None:
-        return f"{row.score_mean:.3f}"
-    return rf"{row.score_mean:.3f} \[{row.score_ci_low:.2f}, {row.score_ci_high:.2f}]"
-
-
-def _wrong(row: Row) -> str:
-    rates = (row.empty_rate, row.invalid_rate, row.illegal_rate)
-    known = [rate for rate in rates if rate is not None]
-    return f"{sum(known):.1%}" if known else "–"
+def _table(*headings: Headings) -> Table:
+    table = Table(box=_BOX, pad_edge=False, padding=(0, 1, 0, 0))
+    for name, side in [item for one in headings for item in one.items()]:
+        table.add_column(
+            escape(name), justify=side, no_wrap=name != _FOLDED, max_width=_WIDEST.get(name)
+        )
+    return table
 
 
 def _protocol(experiment: Mapping[str, Any]) -> str:
-    """Returns how a run was played, in a line."""
-    told = [f"{experiment['episodes']} episodes a cell", f"seed {experiment['seed']}"]
-    told += [text for name, text in _PROTOCOL.items() if experiment.get(name)]
+    """Returns how a run was played, in a line; what was swept stands in its rows."""
+    told = [f"{experiment['episodes']} episodes a cell", f"seed {experiment.get('seed')}"]
+    told += [text for name, text in _PROTOCOL.items() if experiment.get(name) is True]
     told += [
         f"{name} {experiment[name]}"
         for name, usual in _CHOICES.items()
-        if experiment.get(name, usual) != usual
+        if isinstance(experiment.get(name), str) and experiment[name] != usual
     ]
-    if sets := experiment.get("demo_sets"):
-        told.append(f"{sets} sets of demonstrations for all episodes")
-    if not experiment.get("past_actions", True):
+    if isinstance(sets := experiment.get("demo_sets"), int):
+        drawn = ", which the intervals resample" if sets > 1 else ""
+        told.append(f"{sets} sets of demonstrations for all episodes{drawn}")
+    if experiment.get("past_actions", True) is False:
         told.append("past actions not shown")
     return "; ".join(told)

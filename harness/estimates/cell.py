@@ -5,11 +5,14 @@ what real episodes of its task add to a prompt, and from how long episodes will 
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from icil.harness.cells import Cell
 from icil.harness.estimates.amounts import Amounts, Range, call_amounts, exactly, running
 from icil.harness.estimates.assumptions import Assumptions, assume
+from icil.harness.estimates.caching import CacheRule
 from icil.harness.estimates.finished import Finished
 from icil.harness.estimates.lengths import Counts, Lengths, known_lengths, reference_lengths
 from icil.harness.estimates.prefixes import PrefixSizes
@@ -20,12 +23,13 @@ from icil.harness.estimates.tails import Tails, measure_episode
 from icil.harness.filling import Filling, find_filling
 from icil.harness.fitting import check_fits
 from icil.harness.plan import Plan
-from icil.harness.selecting import choose
+from icil.harness.selecting import Moment, choose
 from icil.harness.starts import Start
 from icil.harness.usage_history import History, Played, played
 from icil.prompt_builders import PromptBuilder
 from icil.results import CellRecord
 from icil.tasks import Demonstration, ModelError
+from icil.tasks.demonstrations import replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,8 @@ class Estimator:
         groups = _groups(cell, left or starts)
         chosen = [members[0] for members in spread(groups, SAMPLES)]
         measure = measure_for(cell.agent, profile.count)
+        if cell.each_step:  # nothing of a prompt is in the next one: agents have nothing cached
+            profile = replace(profile, caching=CacheRule())
         prefixes = self._prefix_sizes(cell, profile, measure, chosen)
         tails = self._tail_sizes(cell, profile, measure, chosen)
         key = played(
@@ -149,8 +155,29 @@ class Estimator:
             self._prefixes[key] = PrefixSizes(self._builder(cell), measure)
         seed = self._plan.experiment.seed
         filling = find_filling(cell, self._builder, self._fillings)
-        chosen = [choose(cell, start, seed, filling) for start in starts]
-        return [self._prefixes[key].of(choice.selection) for choice in chosen]
+        moments: list[Moment | None] = [None] * len(starts)
+        if cell.each_step:
+            moments = [self._moment(cell, number) for number in range(len(starts))]
+        return [
+            self._prefixes[key].of(choose(cell, start, seed, filling, moment).selection)
+            for start, moment in zip(starts, moments, strict=True)
+        ]
+
+    def _moment(self, cell: Cell, number: int) -> Moment | None:
+        """Returns a step of an episode on record, as demonstrations are chosen for it.
+
+        Args:
+            cell: The cell.
+            number: Which of several: they come from all parts of an episode.
+        """
+        task, episodes = cell.task.task, self._samples[cell.record.task].episodes
+        if not episodes:
+            return None
+        episode = episodes[number % len(episodes)]
+        step = number * len(episode.steps) // SAMPLES
+        with closing(replay(task, episode)) as steps:
+            env, _ = next(islice(steps, step, None))
+            return Moment(step, task.observe(env, cell.record.format))
 
     def _tail_sizes(
         self, cell: Cell, profile: ModelProfile, measure: Measure, starts: Sequence[Start]

@@ -69,7 +69,7 @@ def make_estimate(
     history = recall(profile.name for profile in models.values())
     finished: Mapping[str, Finished] = {}
     if folder is not None and (folder / FILE_NAME).exists():
-        check_folder(folder, plan)
+        check_folder(folder, plan, widening=True)
         finished, entries = _read(folder, plan, models)
         history = history.joined(entries)
     estimator = Estimator(plan, history, finished)

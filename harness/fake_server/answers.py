@@ -6,16 +6,18 @@ the wording of `prompt_builders/templates/default.yaml`, in one message or as a 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from icil.harness.fake_server.call import Call, Part
+from icil.harness.fake_server.likelihoods import Place, make_places
 from icil.harness.fake_server.tokens import cut, text_tokens
 from icil.tasks.errors import UnknownNameError, UsageError
 
-Answers = str | Callable[[Call], str]
-"""`imitate`, `echo`, `fixed:TEXT`, or a function of the call, which runs in threads."""
+Answers = str | Callable[[Call], str | Mapping[str, float]]
+"""`imitate`, `echo`, `fixed:TEXT`, or a function of the call, which runs in threads: it returns
+what is said, or what might be said, each with its probability, the likeliest of which is."""
 
 Finish = Literal["stop", "length", "refusal", "blocked"]
 """Why an answer ends; `blocked` is a refusal by a filter, `refusal` one by the model."""
@@ -68,6 +70,8 @@ class Answer:
     """Which of the call's stop texts ended it."""
     reasoning: str = ""
     reasoning_tokens: int = 0
+    places: tuple[Place, ...] = ()
+    """Its tokens with their log-probabilities, if the call asks for them."""
 
 
 def check_answers(answers: Answers) -> None:
@@ -86,7 +90,8 @@ def make_answer(call: Call, answers: Answers, oddities: Oddities, seed: int) -> 
     oddity = _draw_oddity(call, oddities, seed)
     if oddity == "refused":
         return answer(_REFUSAL, "refusal" if call.draw("refusal", seed) < 0.5 else "blocked")
-    text = "" if oddity == "empty" else _say(call, answers)
+    chances = {"": 1.0} if oddity == "empty" else _say(call, answers)
+    text = max(chances, key=lambda said: chances[said])
     finish: Finish = "stop"
     stop = min((end for end in call.stop if end in text), key=text.index, default=None)
     if stop is not None:
@@ -106,6 +111,9 @@ def make_answer(call: Call, answers: Answers, oddities: Oddities, seed: int) -> 
         stop=stop,
         reasoning=_reason(reasoning * call.bytes_per_token),
         reasoning_tokens=reasoning,
+        places=()
+        if call.top_logprobs is None
+        else make_places(text, chances, call.top_logprobs, call.bytes_per_token),
     )
 
 
@@ -133,11 +141,16 @@ def echo(call: Call) -> str:
 _STYLES: dict[str, Callable[[Call], str]] = {"imitate": imitate, "echo": echo}
 
 
-def _say(call: Call, answers: Answers) -> str:
-    if not isinstance(answers, str):
-        return answers(call)
-    style = _STYLES.get(answers)
-    return answers.removeprefix("fixed:") if style is None else style(call)
+def _say(call: Call, answers: Answers) -> Mapping[str, float]:
+    """Returns what might be said, with its probabilities."""
+    if isinstance(answers, str):
+        style = _STYLES.get(answers)
+        said: str | Mapping[str, float] = (
+            answers.removeprefix("fixed:") if style is None else style(call)
+        )
+    else:
+        said = answers(call)
+    return {said: 1.0} if isinstance(said, str) else said
 
 
 def _draw_oddity(call: Call, oddities: Oddities, seed: int) -> str | None:

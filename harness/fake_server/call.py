@@ -48,6 +48,8 @@ class Call:
     bytes_per_token: int
     """How many bytes of text the server counts as a token."""
     max_tokens: int | None = None
+    top_logprobs: int | None = None
+    """Of how many tokens at each place the log-probabilities are asked for; None for none."""
     stop: tuple[str, ...] = ()
     """Texts before which the answer ends."""
     stream: bool = False

@@ -28,6 +28,7 @@ from icil.harness.fake_server.gemini_request import (
 )
 from icil.harness.fake_server.held_content import HeldContent, HeldContents, read_expiry
 from icil.harness.fake_server.images import ImageError
+from icil.harness.fake_server.likelihoods import Place
 from icil.harness.fake_server.tokens import tile_tokens
 
 _INVALID = "INVALID_ARGUMENT"
@@ -182,11 +183,14 @@ class GeminiDialect(Dialect):
             before, held_tokens = held.parts, held.tokens
         self._read_contents(request.system_instruction, request.contents, parts)
         config = request.generation_config
+        if config and config.logprobs is not None and not config.response_logprobs:
+            raise self.invalid("logprobs goes with response_logprobs: true.")
         named = request.model_fields_set | (config.model_fields_set if config else set())
         return parts.call(
             model,
             before,
             max_tokens=config.max_output_tokens if config else None,
+            top_logprobs=config.logprobs or 0 if config and config.response_logprobs else None,
             stop=tuple((config.stop_sequences if config else None) or ()),
             held_tokens=held_tokens,
             parameters=frozenset(named),
@@ -246,6 +250,8 @@ class GeminiDialect(Dialect):
             if answer.finish != "refusal":
                 parts = {"parts": [{"text": answer.text}]} if answer.text else {}
                 candidate["content"] = {"role": "model", **parts}
+                if answer.places:
+                    candidate["logprobsResult"] = _worded(answer.places)
             body["candidates"] = [candidate]
         spoken = 0 if answer.finish in ("refusal", "blocked") else answer.tokens
         usage = {
@@ -313,3 +319,17 @@ class GeminiDialect(Dialect):
             return read_expiry(request.ttl, request.expire_time, self._held.clock())
         except ValueError:
             raise self.invalid(f"Invalid value at 'expire_time': {request.expire_time!r}") from None
+
+
+def _worded(places: Sequence[Place]) -> Json:
+    return {
+        "chosenCandidates": [_token(place.token, place.logprob) for place in places],
+        "topCandidates": [
+            {"candidates": [_token(*one) for one in place.likeliest]} for place in places
+        ],
+    }
+
+
+def _token(token: bytes, logprob: float) -> Json:
+    text = token.decode(errors="replace")
+    return {"token": text, **({"logProbability": logprob} if logprob else {})}

@@ -54,17 +54,17 @@ class GenerationConfig(GeminiSchema):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     thinking_config: ThinkingConfig | None = None
+    response_logprobs: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 
     audio_timestamp: Any = None
     enable_enhanced_civic_answers: Any = None
     frequency_penalty: Any = None
     image_config: Any = None
-    logprobs: Any = None
     media_resolution: Any = None
     presence_penalty: Any = None
     response_format: Any = None
     response_json_schema: Any = None
-    response_logprobs: Any = None
     response_mime_type: Any = None
     response_modalities: Any = None
     response_schema: Any = None

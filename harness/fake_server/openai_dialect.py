@@ -28,6 +28,7 @@ from icil.harness.fake_server.dialect import (
     bearer,
 )
 from icil.harness.fake_server.images import ImageError
+from icil.harness.fake_server.likelihoods import Place
 from icil.harness.fake_server.openai_request import (
     Breakpoint,
     ChatMessage,
@@ -160,11 +161,14 @@ class OpenAIDialect(Dialect):
         request = self.parse(self.schema, body)
         for index, message in enumerate(request.messages):
             self._read_message(message, f"messages[{index}]", parts)
+        if request.top_logprobs is not None and not request.logprobs:
+            raise self.invalid("'top_logprobs' goes with 'logprobs': true.", param="top_logprobs")
         stop = request.stop or ()
         options, stream_options = request.prompt_cache_options, request.stream_options
         return parts.call(
             request.model,
             max_tokens=request.max_completion_tokens or request.max_tokens,
+            top_logprobs=request.top_logprobs or 0 if request.logprobs else None,
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             stream=bool(request.stream),
             stream_usage=stream_options is not None and stream_options.include_usage,
@@ -222,7 +226,9 @@ class OpenAIDialect(Dialect):
         elif answer.finish == "blocked":
             message["content"] = None
         finish = _FINISH[answer.finish]
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+        places = list(map(_worded, answer.places))
+        logprobs = {"content": places, "refusal": None} if places else None
+        choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": finish}
         return {
             **self._envelope(result, "chat.completion"),
             "choices": [choice],
@@ -348,6 +354,16 @@ def _param(place: tuple[str | int, ...]) -> str:
     """Returns a place in a body as OpenAI writes it, without the branches of unions."""
     steps = [f"[{s}]" if isinstance(s, int) else f".{s}" for s in place if "[" not in str(s)]
     return _BRANCH.sub("]", "".join(steps)).removesuffix(".str").lstrip(".")
+
+
+def _worded(place: Place) -> Json:
+    said = _token(place.token, place.logprob)
+    return {**said, "top_logprobs": [_token(*one) for one in place.likeliest]}
+
+
+def _token(token: bytes, logprob: float) -> Json:
+    text = token.decode(errors="replace")
+    return {"token": text, "logprob": logprob, "bytes": list(token)}
 
 
 def life_of(breakpoint: Breakpoint | None) -> float | None:

@@ -80,6 +80,8 @@ class ChatRequest(Schema):
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     n: Literal[1] | None = None
     prompt_cache_key: str | None = None
     prompt_cache_options: PromptCacheOptions | None = None
@@ -94,7 +96,6 @@ class ChatRequest(Schema):
     function_call: Any = None
     functions: Any = None
     logit_bias: Any = None
-    logprobs: Any = None
     metadata: Any = None
     modalities: Any = None
     moderation: Any = None
@@ -110,7 +111,6 @@ class ChatRequest(Schema):
     store: Any = None
     tool_choice: Any = None
     tools: Any = None
-    top_logprobs: Any = None
     user: Any = None
     verbosity: Any = None
     web_search_options: Any = None

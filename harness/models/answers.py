@@ -1,15 +1,19 @@
 """Answers: what a server sent, read with care: it may be anything."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
+from icil.harness.models.completion import Place
 from icil.harness.models.errors import rubbish_error
 
 _LONGEST = 200
 """Characters of an answer that are repeated."""
 _MOST_TOKENS = 10**12
 """More than any call takes: a count above is rubbish, which no sum could hold."""
+
+_ROUNDED = 1e-3
+"""By how much a log-probability may be above 0."""
 
 
 def read_object(content: bytes) -> dict[str, Any]:
@@ -53,6 +57,33 @@ def shorten(text: str) -> str:
     """Returns a text on one line and not too long."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def read_place(
+    said: tuple[object, object], likeliest: Iterable[tuple[object, object]]
+) -> Place | None:
+    """Returns a place of an answer, of tokens and log-probabilities as they are told.
+
+    Args:
+        said: The token that was said.
+        likeliest: The likeliest ones, that one perhaps among them.
+
+    Returns:
+        None if what is told can be no tokens or log-probabilities.
+    """
+    told = list(likeliest)
+    if said[0] not in [token for token, _ in told]:
+        told.append(said)
+    read: list[tuple[str, float]] = []
+    for token, logprob in told:
+        if not (isinstance(token, str) and _is_number(logprob) and logprob <= _ROUNDED):
+            return None
+        read.append((token, min(0.0, logprob)))
+    return Place(token=str(said[0]), likeliest=tuple(sorted(read, key=lambda one: -one[1])))
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def count(usage: Mapping[str, Any], *path: str) -> int:

@@ -13,13 +13,15 @@ from typing import Any, ClassVar, NamedTuple
 from icil.harness.models.answers import error_text, read_object
 from icil.harness.models.bodies import Body, BodyMaker, Dialect
 from icil.harness.models.breakpoints import Breakpoints
-from icil.harness.models.completion import Completion, Finish, Sampling, Tokens
+from icil.harness.models.completion import Completion, Finish, Place, Sampling, Tokens
 from icil.harness.models.errors import status_error
+from icil.harness.models.openai_dialect import LOGPROBS
 from icil.harness.models.parameters import Parameters
 from icil.harness.models.provider import Provider
 from icil.prompt_builders import Prefix, Prompt
 
-_REJECTED = (400, 422)
+_REJECTED = (400, 403, 422)
+"""Statuses of requests that may do without what they name; OpenAI says 403 of log-probabilities."""
 
 
 class Response(NamedTuple):
@@ -39,6 +41,7 @@ class Said(NamedTuple):
     model: str | None
     tokens: Tokens | None
     """None where the server does not tell."""
+    logprobs: tuple[Place, ...] | None = None
 
 
 class ChatProvider(Provider):
@@ -60,12 +63,12 @@ class ChatProvider(Provider):
         self.limits = find_limits(self.name, model)
         self._bodies = BodyMaker(self.dialect)
         self._breakpoints = Breakpoints()
-        self._parameters = Parameters(self.alternatives)
+        self._parameters = Parameters(self.alternatives, LOGPROBS)
 
     async def complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
         """See `Provider`."""
         asked = {**self._fields(sampling), **sampling.parameters}
-        wanted = {**self._caching(prompt.prefix), **asked}
+        wanted = {**({} if sampling.once else self._caching(prompt.prefix)), **asked}
         while True:
             sent = self._parameters.sent(wanted)
             response = await self._post(await self._body(prompt, sent))
@@ -87,6 +90,7 @@ class ChatProvider(Provider):
             detail=said.detail,
             parameters=sent,
             dropped=tuple(name for name in asked if name in self._parameters.dropped),
+            logprobs=said.logprobs,
         )
 
     async def forget(self, prefix: Prefix) -> None:

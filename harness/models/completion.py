@@ -17,6 +17,11 @@ class Sampling:
     """Reasoning included, where the provider counts it so."""
     temperature: float | None = None
     """None to send none."""
+    top_logprobs: int | None = None
+    """Of how many tokens, the likeliest at each place of the answer, the log-probabilities are
+    asked for, 1 to 20; None to ask for none."""
+    once: bool = False
+    """Whether no later prompt begins as this one does, so that nothing is to be cached."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Sent as they are, under the provider's own names, such as `reasoning_effort`."""
 
@@ -40,6 +45,17 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in an answer, where one token was said and others might have been."""
+
+    token: str
+    """The text of the one that was said."""
+    likeliest: tuple[tuple[str, float], ...]
+    """The likeliest tokens there, the one that was said among them, each with its log-probability
+    (natural, 0 or less), the likeliest first. Two of them may have the same text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A model's answer."""
 
@@ -55,3 +71,6 @@ class Completion:
     """What was sent beside the prompt; never a key or a header."""
     dropped: tuple[str, ...] = ()
     """Parameters that were asked for and not sent, because the model does not take them."""
+    logprobs: tuple[Place, ...] | None = None
+    """The answer's tokens, as far as they are told; reasoning may come before the text. None where
+    they were not asked for, or the provider tells none."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from icil.harness.models.answers import count, outline, shorten
-from icil.harness.models.completion import Completion, Finish, Sampling, Tokens
+from icil.harness.models.answers import count, outline, read_place, shorten
+from icil.harness.models.completion import Completion, Finish, Place, Sampling, Tokens
 from icil.harness.models.environment import read_address, read_key
 from icil.harness.models.errors import rubbish_error, status_error
 from icil.harness.models.google_contents import ContentsMaker
@@ -22,7 +22,7 @@ from icil.prompt_builders import Prefix, Prompt
 from icil.tasks import ExperimentError
 
 if TYPE_CHECKING:
-    pass
+    from icil.harness.models.google_caches import CachedPrefixes
 
 _ADDRESS = "https://generativelanguage.googleapis.com"
 _MODEL = re.compile(r"(models|tunedModels)/[\w.-]+")
@@ -37,6 +37,8 @@ _FINISHES: Mapping[str, Finish] = {
     "SPII": "refusal",
     "IMAGE_SAFETY": "refusal",
 }
+_LOGPROBS = ("response_logprobs", "logprobs")
+"""Parameters that ask for log-probabilities."""
 _OF_THE_REQUEST = frozenset(
     {
         "labels",
@@ -88,10 +90,10 @@ class GoogleProvider(Provider):
 
         self.model = model
         self.limits = find_limits(self.name, model)
-        self._parameters = Parameters()
+        self._parameters = Parameters(optional=_LOGPROBS)
         self._contents = ContentsMaker()
         self._rest = GoogleRest(url.rstrip("/").removesuffix("/v1beta"), key, timeout_s=timeout_s)
-        self._cached = None
+        self._cached: CachedPrefixes | None = None
         if cache_tokens is not None:
             self._cached = CachedPrefixes(
                 self._rest,
@@ -107,8 +109,10 @@ class GoogleProvider(Provider):
         asked: dict[str, Any] = {"max_output_tokens": sampling.max_output_tokens}
         if sampling.temperature is not None:
             asked["temperature"] = sampling.temperature
+        if sampling.top_logprobs is not None:
+            asked |= zip(_LOGPROBS, (True, sampling.top_logprobs), strict=True)
         asked |= sampling.parameters
-        answer = await self._ask(prompt, asked)
+        answer = await self._ask(prompt, asked, None if sampling.once else self._cached)
         said = _read(answer.content)
         written = self._cached.bill(prompt.prefix) if self._cached and answer.cached else 0
         tokens = _tokens(answer.content.get("usageMetadata"), written)
@@ -123,6 +127,7 @@ class GoogleProvider(Provider):
             detail=said.detail,
             parameters=answer.parameters,
             dropped=tuple(name for name in asked if name in self._parameters.dropped),
+            logprobs=said.logprobs,
         )
 
     async def forget(self, prefix: Prefix) -> None:
@@ -139,13 +144,15 @@ class GoogleProvider(Provider):
         finally:
             self._rest.close()
 
-    async def _ask(self, prompt: Prompt, asked: Mapping[str, Any]) -> "_Answer":
+    async def _ask(
+        self, prompt: Prompt, asked: Mapping[str, Any], caches: "CachedPrefixes | None"
+    ) -> "_Answer":
         """Sends a prompt, again where a parameter is refused or a cached content is gone."""
         from icil.harness.models.google_rest import ApiError, Beside
 
         renewed = False
         while True:
-            cached = await self._cached.find(prompt.prefix) if self._cached else None
+            cached = await caches.find(prompt.prefix) if caches else None
             contents = partial(self._contents.rest if cached else self._contents.whole, prompt)
             sent = self._parameters.sent(asked)
             beside = Beside(contents, _fields(sent))
@@ -153,10 +160,10 @@ class GoogleProvider(Provider):
                 content = await self._rest.generate(self._resource, cached, beside)
             except ApiError as error:
                 if (
-                    self._cached
+                    caches
                     and cached
                     and not renewed
-                    and await self._cached.lost(prompt.prefix, cached, error)
+                    and await caches.lost(prompt.prefix, cached, error)
                 ):
                     renewed = True
                 elif error.status != 400 or not self._parameters.refused(error.message, sent):
@@ -201,6 +208,7 @@ class _Said(NamedTuple):
     text: str
     finish: Finish
     detail: str | None
+    logprobs: tuple[Place, ...] | None = None
 
 
 def _fields(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,7 +232,34 @@ def _read(answer: Mapping[str, Any]) -> _Said:
     word = candidate.get("finishReason")
     finish = _FINISHES.get(word, "other") if isinstance(word, str) else "other"
     text = "" if finish == "refusal" else "".join(map(_text, parts))
-    return _Said(text, finish, _detail(word, candidate.get("finishMessage")))
+    places = _places(candidate.get("logprobsResult"))
+    return _Said(text, finish, _detail(word, candidate.get("finishMessage")), places)
+
+
+def _places(result: object) -> tuple[Place, ...] | None:
+    """Reads the log-probabilities of an answer; None where there are none that can be read."""
+    match result:
+        case {"chosenCandidates": [_, *_] as chosen, "topCandidates": [*top]}:
+            if len(top) != len(chosen):
+                return None
+            places = [_place(said, there) for said, there in zip(chosen, top, strict=True)]
+            found = tuple(place for place in places if place is not None)
+            return found if len(found) == len(chosen) else None
+    return None
+
+
+def _place(said: object, there: object) -> Place | None:
+    match there:
+        case {"candidates": [*likeliest]}:
+            return read_place(_token(said), map(_token, likeliest))
+    return None
+
+
+def _token(found: object) -> tuple[object, object]:
+    """Returns a token with its log-probability, which is not told where it is 0."""
+    if not isinstance(found, dict):
+        return None, None
+    return found.get("token"), found.get("logProbability", 0.0)
 
 
 def _text(part: object) -> str:

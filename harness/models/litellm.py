@@ -15,13 +15,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from icil.harness.models.answers import shorten
 from icil.harness.models.breakpoints import Breakpoints
-from icil.harness.models.completion import Completion, Finish, Sampling, Tokens
+from icil.harness.models.completion import Completion, Finish, Place, Sampling, Tokens
 from icil.harness.models.environment import read_address, read_key
 from icil.harness.models.errors import connection_error, rubbish_error, status_error
 from icil.harness.models.litellm_loop import LitellmLoop, load_litellm
 from icil.harness.models.litellm_messages import MessageMaker, keeps_images
+from icil.harness.models.openai_dialect import (
+    FINISHES,
+    LOGPROBS,
+    logprob_fields,
+    read_logprobs,
+)
 from icil.harness.models.parameters import Parameters
 from icil.harness.models.provider import Provider
 from icil.harness.secrets import scrub
@@ -61,12 +69,7 @@ _OURS = frozenset(
     }
 )
 """What is no parameter of a model: secrets, addresses, and what is decided here."""
-_FINISHES: Mapping[str, Finish] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "refusal",
-}
-_REJECTED = (400, 422)
+_REJECTED = (400, 403, 422)
 _RENAMED = (413, 503, 529)
 """Statuses that litellm turns into others."""
 _ITS_OWN = (AttributeError, ImportError, KeyError, TypeError, ValueError)
@@ -111,7 +114,7 @@ class LiteLLMProvider(Provider):
         self._loop: LitellmLoop | None = None
         self._messages = MessageMaker()
         self._breakpoints = Breakpoints()
-        self._parameters = Parameters({"max_tokens": "max_completion_tokens"})
+        self._parameters = Parameters({"max_tokens": "max_completion_tokens"}, LOGPROBS)
         self._taken: dict[str, frozenset[str]] = {}
         """Which parameters litellm sends to this model, by all that are asked for."""
 
@@ -120,11 +123,11 @@ class LiteLLMProvider(Provider):
         asked: dict[str, Any] = {"max_tokens": sampling.max_output_tokens}
         if sampling.temperature is not None:
             asked["temperature"] = sampling.temperature
-        asked |= sampling.parameters
+        asked |= logprob_fields(sampling) | dict(sampling.parameters)
         self._check(prompt, asked)
         if self._loop is None:
             self._loop = LitellmLoop.enter()
-        return await self._loop.run(self._complete(prompt, asked))
+        return await self._loop.run(self._complete(prompt, asked, once=sampling.once))
 
     async def forget(self, prefix: Prefix) -> None:
         """See `Provider`."""
@@ -164,7 +167,9 @@ class LiteLLMProvider(Provider):
                 fault="fatal",
             )
 
-    async def _complete(self, prompt: Prompt, asked: Mapping[str, Any]) -> Completion:
+    async def _complete(
+        self, prompt: Prompt, asked: Mapping[str, Any], *, once: bool
+    ) -> Completion:
         """Does `complete`, on litellm's loop."""
         import openai
 
@@ -172,9 +177,9 @@ class LiteLLMProvider(Provider):
         while True:
             sent = self._parameters.sent({n: v for n, v in asked.items() if n in taken})
             try:
-                response = await self._send(prompt, sent)
+                response = await self._send(prompt, sent, once=once)
             except self._litellm.ContentPolicyViolationError as error:
-                said = _Said("", "refusal", shorten(_message(error)), None, None)
+                said = _Said("", "refusal", shorten(_message(error)), None, None, None)
             except _ITS_OWN as error:
                 raise self._stumbled(error) from None
             except openai.OpenAIError as error:  # all that came of sending is of its kinds
@@ -199,10 +204,12 @@ class LiteLLMProvider(Provider):
             detail=said.detail,
             parameters=sent,
             dropped=tuple(name for name in asked if name in lost),
+            logprobs=said.logprobs,
         )
 
-    async def _send(self, prompt: Prompt, sent: Mapping[str, Any]) -> Any:
-        breakpoints = self._breakpoints.of(prompt) if self._home in _MARKED else None
+    async def _send(self, prompt: Prompt, sent: Mapping[str, Any], *, once: bool) -> Any:
+        marked = self._home in _MARKED and not once
+        breakpoints = self._breakpoints.of(prompt) if marked else None
         messages = await asyncio.to_thread(self._messages.make, prompt, breakpoints)
         return await self._litellm.acompletion(
             model=self.model,
@@ -264,6 +271,7 @@ class _Said(NamedTuple):
     model: str | None
     tokens: Tokens | None
     """None where the server does not tell."""
+    logprobs: tuple[Place, ...] | None
 
 
 def _endpoint(home: str, known: str | None) -> str:
@@ -287,13 +295,17 @@ def _read(response: Any, home: str) -> _Said:
         raise rubbish_error("no choice in it")
     choice, message = choices[0], choices[0].message
     word = choice.finish_reason
-    finish = _FINISHES.get(word, "other")
+    finish = FINISHES.get(word, "other")
     detail = (getattr(choice, "provider_specific_fields", None) or {}).get("native_finish_reason")
     if refusal := (message.provider_specific_fields or {}).get("refusal"):
         finish, detail = "refusal", shorten(str(refusal))
     text = "" if finish == "refusal" else message.content or ""
     model = response.model.removeprefix(f"{home}/") if response.model else None
-    return _Said(text, finish, detail or word, model, _tokens(getattr(response, "usage", None)))
+    tokens = _tokens(getattr(response, "usage", None))
+    logprobs = getattr(choice, "logprobs", None)
+    if isinstance(logprobs, BaseModel):
+        logprobs = logprobs.model_dump()
+    return _Said(text, finish, detail or word, model, tokens, read_logprobs(logprobs))
 
 
 def _tokens(usage: object) -> Tokens | None:

@@ -14,13 +14,20 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from icil.harness.models.answers import count, error_text, outline, read_object, shorten
-from icil.harness.models.completion import Completion, Finish, Sampling, Tokens
+from icil.harness.models.answers import count, error_text, outline, read_object
+from icil.harness.models.completion import Completion, Finish, Place, Sampling, Tokens
 from icil.harness.models.environment import read_key
 from icil.harness.models.errors import rubbish_error, status_error
 from icil.harness.models.limits import Limits
 from icil.harness.models.local_body import Bodies, close
 from icil.harness.models.local_limits import ask_limits
+from icil.harness.models.openai_dialect import (
+    LOGPROBS,
+    logprob_fields,
+    read_finish,
+    read_logprobs,
+    read_text,
+)
 from icil.harness.models.parameters import Parameters
 from icil.harness.models.provider import Provider
 from icil.prompt_builders import Prefix, Prompt
@@ -37,11 +44,6 @@ _OURS = frozenset({"messages", "model", "n", "stream"})
 """Fields that are not the user's to set."""
 _QUICK = 256 << 10
 """Bytes of an answer that are read on the event loop; a longer one is read in a thread."""
-_FINISHES: Mapping[str, Finish] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "refusal",
-}
 _PRIVATE_NAME = re.compile(r"[^.]+|.*\.(localhost|local|internal|home\.arpa)")
 """Names that stand for machines near by: those without a dot, and the domains kept for that."""
 
@@ -73,7 +75,7 @@ class LocalProvider(Provider):
         self.limits = Limits() if _on_event_loop() else ask_limits(address.base, self.model, key)
         self._client = Client(address.base + _PATH, key, timeout_s=timeout_s)
         self._bodies = Bodies(self.model)
-        self._parameters = Parameters({"max_tokens": "max_completion_tokens"})
+        self._parameters = Parameters({"max_tokens": "max_completion_tokens"}, LOGPROBS)
         self._asked: _Asked | None = None
 
     async def complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
@@ -99,6 +101,7 @@ class LocalProvider(Provider):
             detail=said.detail,
             parameters=asked.sent,
             dropped=asked.dropped,
+            logprobs=said.logprobs,
         )
 
     async def forget(self, prefix: Prefix) -> None:
@@ -213,7 +216,7 @@ def _fields(sampling: Sampling) -> dict[str, Any]:
     fields: dict[str, Any] = {"max_tokens": sampling.max_output_tokens}
     if sampling.temperature is not None:
         fields["temperature"] = sampling.temperature
-    return {**fields, **sampling.parameters}
+    return {**fields, **logprob_fields(sampling), **sampling.parameters}
 
 
 def _redirected(endpoint: str, status: int) -> ModelError:
@@ -244,6 +247,7 @@ class _Said(NamedTuple):
     model: str | None
     tokens: Tokens | None
     """None where the server does not tell."""
+    logprobs: tuple[Place, ...] | None
 
 
 def _read(content: bytes) -> _Said:
@@ -254,37 +258,18 @@ def _read(content: bytes) -> _Said:
             message: dict[str, Any] = choice["message"]
         case _:
             raise rubbish_error(f"no message in it: {outline(answer)}")
-    finish, detail = _finish(choice.get("finish_reason"), message.get("refusal"))
+    finish, detail = read_finish(choice.get("finish_reason"), message.get("refusal"))
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     model = answer.get("model")
     return _Said(
-        text=_text(message.get("content")),  # some leave out what is empty
+        text=read_text(message.get("content")),  # some leave out what is empty
         reasoning=reasoning if isinstance(reasoning, str) else "",
         finish=finish,
         detail=detail,
         model=model if isinstance(model, str) else None,
         tokens=_tokens(answer),
+        logprobs=read_logprobs(choice.get("logprobs")),
     )
-
-
-def _text(content: object) -> str:
-    match content:
-        case None:
-            return ""
-        case str():
-            return content
-        case [*parts]:
-            blocks: list[Any] = [part for part in parts if isinstance(part, dict)]
-            return "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
-    raise rubbish_error(f"no text in it: {outline(content)}")
-
-
-def _finish(word: object, refusal: object) -> tuple[Finish, str | None]:
-    if isinstance(refusal, str) and refusal:
-        return "refusal", shorten(refusal)
-    if isinstance(word, str):
-        return _FINISHES.get(word, "other"), word
-    return "other", None
 
 
 def _tokens(answer: Mapping[str, Any]) -> Tokens | None:

@@ -3,21 +3,22 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from icil.harness.models.answers import count, outline, shorten
+from icil.harness.models.answers import count, outline
 from icil.harness.models.bodies import Body, Dialect
 from icil.harness.models.chat import ChatProvider, Response, Said
-from icil.harness.models.completion import Finish, Sampling, Tokens
+from icil.harness.models.completion import Sampling, Tokens
 from icil.harness.models.environment import read_address, read_key
 from icil.harness.models.errors import connection_error, rubbish_error
+from icil.harness.models.openai_dialect import (
+    logprob_fields,
+    read_finish,
+    read_logprobs,
+    read_text,
+)
 from icil.prompt_builders import Prefix
 
 _ADDRESS = "https://api.openai.com/v1"
 _CONNECT_S = 30.0
-_FINISHES: Mapping[str, Finish] = {
-    "stop": "stop",
-    "length": "length",
-    "content_filter": "refusal",
-}
 
 
 class OpenAIProvider(ChatProvider):
@@ -59,7 +60,7 @@ class OpenAIProvider(ChatProvider):
         fields: dict[str, Any] = {"max_completion_tokens": sampling.max_output_tokens}
         if sampling.temperature is not None:
             fields["temperature"] = sampling.temperature
-        return fields
+        return {**fields, **logprob_fields(sampling)}
 
     def _caching(self, prefix: Prefix) -> dict[str, Any]:
         return {
@@ -88,10 +89,10 @@ class OpenAIProvider(ChatProvider):
     def _read(self, answer: Mapping[str, Any]) -> Said:
         match answer:
             case {"choices": [{"message": {"content": content} as message} as choice, *_]}:
-                text = _text(content)
+                text = read_text(content)
             case _:
                 raise rubbish_error(f"no message in it: {outline(answer)}")
-        finish, detail = _finish(choice.get("finish_reason"), message.get("refusal"))
+        finish, detail = read_finish(choice.get("finish_reason"), message.get("refusal"))
         model = answer.get("model")
         return Said(
             text=text,
@@ -99,25 +100,8 @@ class OpenAIProvider(ChatProvider):
             detail=detail,
             model=model if isinstance(model, str) else None,
             tokens=_tokens(answer.get("usage")),
+            logprobs=read_logprobs(choice.get("logprobs")),
         )
-
-
-def _finish(word: object, refusal: object) -> tuple[Finish, str | None]:
-    if isinstance(refusal, str) and refusal:
-        return "refusal", shorten(refusal)
-    if isinstance(word, str):
-        return _FINISHES.get(word, "other"), word
-    return "other", None
-
-
-def _text(content: object) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "".join(part["text"] for part in content if isinstance(part.get("text"), str))
-    raise rubbish_error(f"no text in it: {outline(content)}")
 
 
 def _tokens(usage: object) -> Tokens | None:

@@ -5,7 +5,7 @@ is left out from then on, or sent under its other name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _REFUSAL = re.compile(
@@ -22,10 +22,15 @@ class Parameters:
 
     Args:
         alternatives: Under which other name to send what is refused under its first.
+        optional: Names that mean nothing without each other, and that nobody insists on: whatever
+            a server has against one of them, all are left out.
     """
 
-    def __init__(self, alternatives: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, alternatives: Mapping[str, str] | None = None, optional: Iterable[str] = ()
+    ) -> None:
         self._alternatives = dict(alternatives or {})
+        self._optional = tuple(optional)
         self._refused: dict[str, None] = {}
 
     @property
@@ -49,6 +54,10 @@ class Parameters:
         Returns:
             Its name; None where the server complains of something else.
         """
+        for name in self._optional:
+            if name in sent and _place(name, message) is not None:
+                self._refused |= dict.fromkeys(self._optional)
+                return name
         if not _REFUSAL.search(message):
             return None
         found = [(place, name) for name in sent if (place := _place(name, message)) is not None]

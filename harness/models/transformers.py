@@ -126,6 +126,8 @@ class TransformersProvider(Provider):
             "temperature": sampling.temperature or 0.0,
             **parameters,
         }
+        if sampling.top_logprobs is not None:
+            asked["top_logprobs"] = sampling.top_logprobs
         generated = self._loaded.answer(prompt, template, asked, stop)
         text, thought = _split(generated.text)
         output = len(generated.tokens)
@@ -140,6 +142,7 @@ class TransformersProvider(Provider):
             model=self._answering_model,
             finish="stop" if generated.ended else "length",
             parameters={**asked, **({"chat_template_kwargs": template} if template else {})},
+            logprobs=generated.logprobs,
         )
 
 

@@ -36,6 +36,7 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.utils import logging
 
+from icil.harness.models.completion import Place
 from icil.harness.models.transformers_cache import (
     BLOCK,
     TokenIds,
@@ -43,6 +44,7 @@ from icil.harness.models.transformers_cache import (
     make_beginnings,
 )
 from icil.harness.models.transformers_drawing import Draw, make_draw
+from icil.harness.models.transformers_logprobs import Likeliest, TokenLogprobs
 from icil.prompt_builders import ImagePart, Part, Prompt, TextPart
 from icil.prompt_builders.messages import Message
 from icil.prompt_builders.parts import merge_text
@@ -79,6 +81,8 @@ class Generated(NamedTuple):
     """Of these, how many were taken over from an earlier prompt."""
     ended: bool
     """Whether the model ended its answer, or ran out of tokens."""
+    logprobs: tuple[Place, ...] | None
+    """None where they were not asked for."""
 
 
 def load(folder: Path, *, device: str | None, dtype: str, caches: int) -> "LocalModel":
@@ -142,7 +146,8 @@ class LocalModel(ABC):
         Args:
             prompt: The prompt.
             template: What the chat template is told beside the messages.
-            asked: `max_new_tokens`, `temperature` and other parameters of sampling.
+            asked: `max_new_tokens`, `temperature` and other parameters of sampling; `top_logprobs`
+                for so many log-probabilities at each place.
             stop: Set to have it stop early.
 
         Raises:
@@ -161,12 +166,13 @@ class LocalModel(ABC):
                 )
             most = asked["max_new_tokens"] if room is None else min(asked["max_new_tokens"], room)
             run = _Run({**asked, "max_new_tokens": most}, template, stop)
-            tokens, cached = self._try(prompt, inputs, run)
+            tokens, cached, places = self._try(prompt, inputs, run)
         ended = bool(tokens) and tokens[-1] in self._ends
         with self._tokenizing:
             said = tokens[:-1] if ended else tokens
             text = self._tokenizer.decode(said, skip_special_tokens=True)
-        return Generated(text, tokens, length, cached, ended)
+            logprobs = None if places is None else self._worded(said, places)
+        return Generated(text, tokens, length, cached, ended, logprobs)
 
     def count(self, part: Part) -> int:
         """Returns how many tokens a part takes; what surrounds it in the prompt aside."""
@@ -182,12 +188,29 @@ class LocalModel(ABC):
     def forget(self) -> None:  # noqa: B027 - not all keep anything
         """Lets go of what it kept of earlier prompts."""
 
-    def _try(self, prompt: Prompt, inputs: dict[str, Any], run: "_Run") -> tuple[list[int], int]:
+    def _worded(self, said: list[int], places: list[TokenLogprobs]) -> tuple[Place, ...]:
+        """Returns places with the texts of their tokens."""
+        worded = self._tokenizer.decode
+        return tuple(
+            Place(
+                token=worded([token]),
+                likeliest=tuple((worded([one]), logprob) for one, logprob in there),
+            )
+            for token, there in zip(said, places, strict=False)  # without the end
+        )
+
+    def _try(
+        self, prompt: Prompt, inputs: dict[str, Any], run: "_Run"
+    ) -> tuple[list[int], int, list[TokenLogprobs] | None]:
         """Generates; where the memory is full, once more with all of it."""
+        top = run.asked.get("top_logprobs")
         for is_last in (False, True):
             try:
                 draw = make_draw(prompt, run.asked)
-                return self._generate(prompt, inputs, run._replace(draw=draw))
+                likeliest = None if top is None else Likeliest(top)
+                run = run._replace(draw=draw, likeliest=likeliest)
+                tokens, cached = self._generate(prompt, inputs, run)
+                return tokens, cached, likeliest.places(tokens) if likeliest else None
             except torch.OutOfMemoryError as error:
                 if is_last:
                     length = inputs["input_ids"].shape[1]
@@ -214,7 +237,7 @@ class LocalModel(ABC):
         output = self._model.generate(
             **inputs,
             generation_config=run.config(self._ends),
-            logits_processor=LogitsProcessorList([] if run.draw is None else [run.draw]),
+            logits_processor=LogitsProcessorList(filter(None, (run.likeliest, run.draw))),
             stopping_criteria=StoppingCriteriaList([_Stops(run.stop)]),
         )
         found: list[int] = output[0, inputs["input_ids"].shape[1] :].tolist()
@@ -344,6 +367,8 @@ class _Run(NamedTuple):
     stop: Event
     draw: Draw | None = None
     """Draws the tokens; None to take the likeliest."""
+    likeliest: Likeliest | None = None
+    """Notes log-probabilities; None where none are asked for."""
 
     def config(self, ends: list[int]) -> GenerationConfig:
         """Returns it in transformers' words."""

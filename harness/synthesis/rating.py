@@ -74,15 +74,7 @@ class Rating(Task["RatingEnv"]):
 
     def parse(self, text: str, env: "RatingEnv") -> ParsedAction:
         """Reads the one number that a reply names, whatever else it says."""
-        said = set(re.findall(r"\d+(?:\.\d+)?", text))
-        if not text.strip():
-            return ParsedAction(status="empty", reason="the reply is empty")
-        if len(said) != 1:
-            return ParsedAction(status="invalid", reason="the reply does not name one number")
-        (rating,) = said
-        if rating not in RATINGS:
-            return ParsedAction(status="illegal", reason=f"{rating[:20]} is not from 1 to 5")
-        return ParsedAction(status="ok", action=rating, value=int(rating))
+        return read_rating(text)
 
     def expert(self) -> Any:
         """Raises an error: there is none.
@@ -91,6 +83,19 @@ class Rating(Task["RatingEnv"]):
             UsageError: Always.
         """
         raise UsageError(f"{self.name} has no expert")
+
+
+def read_rating(text: str) -> ParsedAction:
+    """Reads the one number that a reply names, whatever else it says."""
+    said = set(re.findall(r"\d+(?:\.\d+)?", text))
+    if not text.strip():
+        return ParsedAction(status="empty", reason="the reply is empty")
+    if len(said) != 1:
+        return ParsedAction(status="invalid", reason="the reply does not name one number")
+    (rating,) = said
+    if rating not in RATINGS:
+        return ParsedAction(status="illegal", reason=f"{rating[:20]} is not from 1 to 5")
+    return ParsedAction(status="ok", action=rating, value=int(rating))
 
 
 class RatingEnv(gymnasium.Env[str, int]):
@@ -127,7 +132,7 @@ class Shown:
         texts = [format for format in task.formats if format not in task.image_formats]
         if not texts:
             raise UsageError(
-                f"filter likert: episodes are rated as text, and {task.name} is shown as images"
+                f"episodes are rated as text, and {task.name} is shown as images alone"
             )
         self._task, self._format, self._template = task, texts[0], template
 

@@ -17,11 +17,14 @@ import numpy as np
 from icil.prompt_builders.controls.control import Alteration, Control, Rank, Scope, Stage
 from icil.prompt_builders.selectors import Selection
 from icil.tasks import Demonstration, Expert, Opening, PoolError, Task, UsageError, sample_action
+from icil.tasks.adviser import Adviser
 from icil.tasks.demonstrations import Window, play_episode, windows
 from icil.tasks.players import RandomPlayer
 from icil.tasks.seeding import generator
 
 _ADVERSARY = "adversary"
+_OTHERWISE = ""
+"""Stands for what is played: none of what the expert would do, whatever is drawn."""
 _ATTEMPTS = 100
 """Episodes that are played to find one that passes through no evaluated opening."""
 
@@ -126,7 +129,9 @@ class _WrongExpert(Alteration):
 
     def _episode(self, demonstration: Demonstration, attempt: int) -> Demonstration:
         task = self._stage.task
-        player: Expert[Any] = Adversary(task) if self._adversary else RandomPlayer(task)
+        player: Expert[Any] = (
+            Adversary(task, demonstration.opening) if self._adversary else RandomPlayer(task)
+        )
         whole, first = demonstration, 0
         if isinstance(demonstration, Window):
             whole, first = demonstration.whole, demonstration.first
@@ -172,31 +177,29 @@ class _After(Expert[Any]):
 
 
 class Adversary(Expert[Any]):
-    """Draws uniformly from the legal actions that the expert would not take.
+    """Draws uniformly from the legal actions that the expert might not take.
 
-    Where the expert's is the only one, it takes that.
+    Where there are no others, it takes one of the expert's.
 
     Args:
         task: A task whose legal actions can be listed.
+        opening: What the episode starts from.
     """
 
     name = _ADVERSARY
 
-    def __init__(self, task: Task[Any]) -> None:
-        self._task = task
-        self._expert: Expert[Any] = task.expert()
-
-    def begin(self, env: Any) -> None:
-        """Tells the expert."""
-        self._expert.begin(env)
+    def __init__(self, task: Task[Any], opening: Opening) -> None:
+        self._task, self._step = task, 0
+        self._adviser = Adviser(task, opening)
 
     def close(self) -> None:
         """Lets go of the expert."""
-        self._expert.close()
+        self._adviser.close()
 
     def act(self, env: Any, rng: np.random.Generator) -> str:
-        """Returns a legal action that is not the expert's."""
-        best = self._task.parse(self._expert.act(env, rng), env).action
+        """Returns a legal action that is none of the expert's."""
+        good = self._adviser.choices(env, self._step, _OTHERWISE)
+        self._step += 1
         legal = self._task.legal_actions(env)
         assert isinstance(legal, Sequence)
-        return sample_action([action for action in legal if action != best] or legal, rng)
+        return sample_action([action for action in legal if action not in good] or legal, rng)

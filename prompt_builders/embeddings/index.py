@@ -22,7 +22,7 @@ from icil.prompt_builders.embeddings.embedding import Vectors, Weighting
 from icil.prompt_builders.embeddings.kept import in_order, is_whole, keep
 from icil.prompt_builders.embeddings.memo import Memo
 from icil.prompt_builders.embeddings.space import Space
-from icil.tasks import Demonstration, Opening, Pool, UsageError
+from icil.tasks import Demonstration, Observation, Opening, Pool, UsageError
 
 Numbers = NDArray[np.float64]
 
@@ -116,21 +116,15 @@ class Found(NamedTuple):
     """In the pool that was asked about."""
 
 
-@dataclass(frozen=True, eq=False)
-class Index:
-    """A vector for each demonstration of a pool, in the order of the ids."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Listed:
+    """Demonstrations of a pool, in the order of the ids, and how what they show is compared."""
 
     space: Space
     ids: tuple[str, ...]
     places: NDArray[np.intp]
     """Where each is in the pool."""
     scale: Scale
-    rows: Located
-
-    @cached_property
-    def alike(self) -> bool:
-        """Whether all are equal, so that none is nearer to anything than another."""
-        return bool((self.rows.vectors == self.rows.vectors[0]).all())
 
     @cached_property
     def _row(self) -> Mapping[str, int]:
@@ -145,21 +139,38 @@ class Index:
         places = np.argsort(rows, kind="stable")
         return Found(rows[places], places)
 
-    def query(self, opening: Opening) -> Located:
-        """Returns the vector of an episode's opening.
+    def query(self, asked: Opening | Observation) -> Located:
+        """Returns the vector of an episode's opening, or of what is seen in some state.
 
         Raises:
             UsageError: It is of another size than those of the pool.
         """
-        key = (self.space.key, opening.split, opening.index, json.dumps(dict(opening.state)))
-        raw = _QUERIES.get(key, lambda: self.space.embed_opening(opening))
-        expected = self.scale.shift.shape[0]
+        raw, expected = self._embed(asked), self.scale.shift.shape[0]
         if raw.shape[1] != expected:
+            what = "an opening" if isinstance(asked, Opening) else "a state"
             raise UsageError(
                 f"the embedding {self.space.embedding.name} gave a vector of {raw.shape[1]} "
-                f"numbers for an opening, and of {expected} for those of the pool"
+                f"numbers for {what}, and of {expected} for those of the pool"
             )
         return locate(self.scale.apply(raw))
+
+    def _embed(self, asked: Opening | Observation) -> Vectors:
+        if isinstance(asked, Observation):
+            return self.space.embed_observation(asked)
+        key = (self.space.key, asked.split, asked.index, json.dumps(dict(asked.state)))
+        return _QUERIES.get(key, lambda: self.space.embed_opening(asked))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Index(Listed):
+    """A vector for each demonstration of a pool, in the order of the ids."""
+
+    rows: Located
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether all are equal, so that none is nearer to anything than another."""
+        return bool((self.rows.vectors == self.rows.vectors[0]).all())
 
 
 def find_index(pool: Pool, space: Space) -> Index:
@@ -182,16 +193,24 @@ def make_index(pool: Pool, space: Space) -> Index:
         UsageError: The embedding cannot take what the format shows, or gave NaN.
     """
     raw = _raw(pool, space)
+    scale = learn_scale(raw, space.embedding.weighting)
+    ids, places = list_ids(pool)
+    return Index(space=space, ids=ids, places=places, scale=scale, rows=locate(scale.apply(raw)))
+
+
+class Ids(NamedTuple):
+    """The ids of a pool's demonstrations, in their order."""
+
+    ids: tuple[str, ...]
+    places: NDArray[np.intp]
+    """Where each is in the pool."""
+
+
+def list_ids(pool: Pool) -> Ids:
+    """Returns the ids of a pool's demonstrations."""
     ids = [one.id for one in pool.demonstrations]
     places = sorted(range(len(ids)), key=ids.__getitem__)
-    scale = learn_scale(raw, space.embedding.weighting)
-    return Index(
-        space=space,
-        ids=tuple(ids[place] for place in places),
-        places=np.array(places, np.intp),
-        scale=scale,
-        rows=locate(scale.apply(raw)),
-    )
+    return Ids(tuple(ids[place] for place in places), np.array(places, np.intp))
 
 
 _INDEXES: Memo[Hashable, Index] = Memo(16)

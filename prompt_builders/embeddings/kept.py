@@ -8,8 +8,8 @@ changed unnoticed, those have too.
 import hashlib
 import io
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from icil.prompt_builders.cache import open_cache
 from icil.prompt_builders.embeddings.space import Space, identify
 from icil.tasks import Demonstration, Pool
+
+Number = TypeVar("Number", bound=np.number[Any])
 
 GROUP = "embeddings"
 _LAYOUT = 1
@@ -35,8 +37,8 @@ def in_order(pool: Pool) -> list[Demonstration]:
 
 
 def keep(
-    kind: str, pool: Pool, space: Space, make: Callable[[], NDArray[np.float32]]
-) -> NDArray[np.float32]:
+    kind: str, pool: Pool, space: Space, make: Callable[[], NDArray[Number]]
+) -> NDArray[Number]:
     """Returns an array from the cache, or makes it, and keeps it if the pool is whole.
 
     Args:
@@ -45,13 +47,32 @@ def keep(
         space: How the pool is seen.
         make: Makes it.
     """
-    cache = open_cache() if is_whole(pool) else None
+    if not is_whole(pool):
+        return make()
+    subject = Subject(kind, pool.hash, lambda: in_order(pool)[:_SPECIMENS])
+    return keep_of(subject, space, make)
+
+
+class Subject(NamedTuple):
+    """What an array is made of."""
+
+    kind: str
+    """What the array is."""
+    hash: str
+    """Stands for all that it is made of, beside the space."""
+    specimens: Callable[[], Sequence[Demonstration]]
+    """Returns a few demonstrations of it."""
+
+
+def keep_of(subject: Subject, space: Space, make: Callable[[], NDArray[Number]]) -> NDArray[Number]:
+    """Returns an array from the cache, or makes and keeps it; otherwise as `keep`."""
+    cache = open_cache()
     if cache is None:
         return make()
-    name = f"{GROUP}/{_digest(kind, pool, space)}"
+    name = f"{GROUP}/{_digest(subject, space)}"
     entry = cache.read(name)
     if entry is not None:
-        kept: NDArray[np.float32] = np.load(io.BytesIO(entry), allow_pickle=False)
+        kept: NDArray[Number] = np.load(io.BytesIO(entry), allow_pickle=False)
         return kept
     made = make()
     file = io.BytesIO()
@@ -60,9 +81,9 @@ def keep(
     return made
 
 
-def _digest(kind: str, pool: Pool, space: Space) -> str:
-    specimens = space.embed_demonstrations(in_order(pool)[:_SPECIMENS])
-    identity: list[Any] = [_LAYOUT, kind, pool.hash, *identify(space.task), space.format]
+def _digest(subject: Subject, space: Space) -> str:
+    specimens = space.embed_demonstrations(subject.specimens())
+    identity: list[Any] = [_LAYOUT, subject.kind, subject.hash, *identify(space.task), space.format]
     identity += [space.embedding.name, space.of, specimens.shape, specimens.dtype.str]
     hasher = hashlib.blake2b(json.dumps(identity).encode(), digest_size=16)
     hasher.update(specimens.tobytes())

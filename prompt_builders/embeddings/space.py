@@ -77,6 +77,22 @@ class Space:
         """
         return self._embed([observe(self.task, self.format, opening)])
 
+    def embed_observations(self, observations: Iterable[Observation]) -> Vectors:
+        """Returns a vector for each of one or more observations.
+
+        Raises:
+            UsageError: The embedding cannot take what the format shows.
+        """
+        return self._embed(observations)
+
+    def embed_observation(self, observation: Observation) -> Vectors:
+        """Returns the vector of what is seen in some state, shape (1, dimension).
+
+        Raises:
+            UsageError: The embedding cannot take what the format shows.
+        """
+        return self._embed([observation])
+
     def _mean(self, demonstration: Demonstration) -> Vectors:
         mean = self.embed_states(demonstration).mean(axis=0, keepdims=True, dtype=np.float64)
         return np.asarray(mean, np.float32)
@@ -175,9 +191,9 @@ def observe_firsts(
                 task.reset(env, one.opening)
                 if state_digest(task, env) != one.steps[0].state:
                     raise PoolError(
-                        f"demonstration {one.id} of {task.name} does not begin in its opening; the "
-                        "pool is damaged or was made by another version of the task: build it "
-                        f"again with `icil demos build {task.name}`"
+                        f"demonstration {one.id} of {task.name} does not replay: it does not begin "
+                        "in its opening; the pool is damaged or was made by another version of "
+                        f"the task: build it again with `icil demos build {task.name}`"
                     )
                 yield task.observe(env, format)
 

@@ -4,15 +4,17 @@
 contract of `icil.prompt_builders.Selector`; on the command line, `icil check selector NAME`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from icil.prompt_builders.selectors.selector import Query, Selection, Selector
-from icil.tasks import Pool, UsageError, build_pool, make
+from icil.tasks import Opening, Pool, Task, UsageError, build_pool, make
 from icil.tasks.conformance.findings import Finding, Note, Problem, Rules, Verdict, findings, judge
 from icil.tasks.seeding import generator
 
@@ -21,6 +23,8 @@ _POOL = 32
 """Demonstrations in the pool that is chosen from."""
 _COUNTS = (0, 1, 2, 8)
 """How many are asked for."""
+_STEPS = 2
+"""How many steps of an episode are asked for, of a selector that is asked at each."""
 _THREADS = 4
 
 
@@ -34,7 +38,20 @@ def judge_selector(selector: Selector) -> Iterator[Verdict]:
     task = make(_TASK)
     opening = task.openings("evaluation")[0]
     queries = tuple(Query(task=task, format=f, opening=opening) for f in task.formats)
+    if selector.each_step:
+        queries = tuple(step for query in queries for step in _steps(task, query, opening))
     return judge(RULES, _Subject(selector, build_pool(task, _POOL), queries))
+
+
+def _steps(task: Task[Any], query: Query, opening: Opening) -> Iterator[Query]:
+    """Yields the query of each of the first steps of an episode."""
+    with closing(task.make_env()) as env:
+        task.reset(env, opening)
+        for _ in range(_STEPS):
+            yield replace(query, observation=task.observe(env, query.format))
+            legal = task.legal_actions(env)
+            assert isinstance(legal, Sequence)
+            task.step(env, task.parse(legal[0], env).value)
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class _Subject:
     selector: Selector
     pool: Pool
     asked: tuple[Query, ...]
-    """The same episode in each format."""
+    """The same episode in each format; for a selector that is asked at each step, some of each."""
 
     @cached_property
     def refusals(self) -> dict[str, UsageError]:
@@ -74,7 +91,7 @@ class _Subject:
 
 
 def _number(subject: _Subject) -> Iterator[Problem | Note]:
-    if len(subject.refusals) < len(subject.asked):
+    if len(subject.refusals) < len({query.format for query in subject.asked}):
         for format, error in subject.refusals.items():
             yield Note(f"not for {format}: {error}")
     for asked, k, given in subject.selections:
@@ -125,13 +142,30 @@ def _repeatable(subject: _Subject) -> Iterator[Problem]:
 
 
 def _unchanged(subject: _Subject) -> Iterator[Problem]:
-    opening = subject.queries[0].opening
-    before, query = deepcopy(subject.pool.demonstrations), deepcopy(opening)
-    subject.select(8)
+    before, asked = deepcopy(subject.pool.demonstrations), [_content(q) for q in subject.queries]
+    for query in subject.queries:
+        subject.select(8, query)
     if subject.pool.demonstrations != before:
         yield Problem("the pool was changed", "a pool left as it was")
-    if opening != query:
+    if asked != [_content(query) for query in subject.queries]:
         yield Problem("the query was changed", "a query left as it was")
+
+
+def _content(query: Query) -> tuple[object, ...]:
+    seen = query.observation
+    if seen is None:
+        return (deepcopy(query.opening),)
+    pixels = None if seen.image is None else seen.image.tobytes()
+    return deepcopy(query.opening), seen.text, pixels
+
+
+def _each_step(subject: _Subject) -> Iterator[Note]:
+    formats = {query.format for query in subject.queries}
+    chosen = {(query.format, subject.select(8, query).ids) for query in subject.queries}
+    if subject.selector.each_step and len(chosen) > len(formats):
+        yield Note("asked at each step: what it chooses differs between steps of an episode")
+    elif subject.selector.each_step:
+        yield Note(f"asked at each step; of {_STEPS} steps of an episode each got the same choice")
 
 
 def _nesting(subject: _Subject) -> Iterator[Problem | Note]:
@@ -160,6 +194,7 @@ RULES: Rules[_Subject] = {
     "gives a reason for each": _reasons,
     "chooses the same for equal generators": _repeatable,
     "changes neither pool nor query": _unchanged,
+    "chooses for each step if it says so": _each_step,
     "is nested if it says so": _nesting,
 }
-"""What `check_selector` demands, in the order in which it looks; the last is also information."""
+"""What `check_selector` demands, in the order in which it looks; the last two also inform."""

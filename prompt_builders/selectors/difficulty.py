@@ -1,8 +1,6 @@
 """How hard a demonstration is: from itself, from the pool, or from a file of scores."""
 
 import hashlib
-import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from icil.prompt_builders.selectors.ranking import Numbers
+from icil.prompt_builders.selectors.score_files import KINDS, read_scores
 from icil.prompt_builders.selectors.selector import Query
 from icil.prompt_builders.selectors.surprise import check_actions, surprises
 from icil.prompt_builders.selectors.view import View
@@ -121,7 +120,7 @@ class Surprise(Difficulty):
 
 
 class Scores(Difficulty):
-    """Scores that somebody else gave, such as a model: a JSON object of ids and numbers.
+    """Scores that somebody else gave, such as a model; see `score_files.py`.
 
     Args:
         path: The file; harder is more.
@@ -134,15 +133,9 @@ class Scores(Difficulty):
         self._path = path
         try:
             content = path.read_bytes()
-            found = json.loads(content)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UsageError(f"the scores {path} cannot be read: {error}") from error
-        if not isinstance(found, dict) or not all(map(_is_number, found.values())):
-            raise UsageError(
-                f"{path} does not hold scores; expected a JSON object of ids and finite numbers, "
-                'such as {"00000": 3.5}'
-            )
-        self._scores: Mapping[str, float] = found
+        self._scores, self._pool = read_scores(path, content)
         self._digest = hashlib.sha256(content).hexdigest()
 
     @property
@@ -151,16 +144,26 @@ class Scores(Difficulty):
         return {"by": "scores", "scores": self._digest}
 
     def check(self, task: Task[Any], format: str, pool: Pool) -> None:
-        """Checks that each demonstration has a score.
+        """Checks that they are this pool's, and that each demonstration has one.
 
         Raises:
-            PoolError: One has none.
+            PoolError: They are another one's, or one has none.
         """
-        for one in pool.demonstrations:
-            if one.id not in self._scores:
-                raise PoolError(
-                    f"{self._path} has no score for demonstration {one.id} of {pool.card.task}"
-                )
+        if self._pool not in (None, pool.hash):
+            raise PoolError(
+                f"{self._path} holds the scores of another pool ({self._pool:.8}…) than this one "
+                f"of {pool.card.task} ({pool.hash:.8}…): have this one rated, by `icil demos rate`"
+            )
+        self._check_ids(pool)
+
+    def _check_ids(self, pool: Pool) -> None:
+        missing = [one.id for one in pool.demonstrations if one.id not in self._scores]
+        if missing:
+            others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+            raise PoolError(
+                f"{self._path} has no score for demonstration {missing[0]} of "
+                f"{pool.card.task}{others}; it has {len(self._scores)} scores"
+            )
 
     def scores(self, pool: Pool, query: Query) -> Numbers:
         """Returns the scores; see `Difficulty.scores`.
@@ -168,15 +171,12 @@ class Scores(Difficulty):
         Raises:
             PoolError: A demonstration has none.
         """
-        self.check(query.task, query.format, pool)
+        self._check_ids(pool)
         return np.array([self._scores[one.id] for one in pool.demonstrations], np.float64)
 
     def describe(self, score: float) -> str:
         """Returns a score in a few words."""
         return f"{score:g}"
-
-
-KINDS = ("length", "return", "surprise")
 
 
 def make_difficulty(by: str | Difficulty, view: View) -> Difficulty:
@@ -200,7 +200,3 @@ def make_difficulty(by: str | Difficulty, view: View) -> Difficulty:
             f"{suggestion(by, KINDS)}"
         )
     return Scores(path)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

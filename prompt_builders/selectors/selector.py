@@ -8,16 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from icil.tasks import Demonstration, Opening, Pool, Task
+from icil.tasks import Demonstration, Observation, Opening, Pool, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """The episode that demonstrations are chosen for."""
+    """The episode that demonstrations are chosen for, or a step of it."""
 
     task: Task[Any]
     format: str
     opening: Opening
+    observation: Observation | None = None
+    """What is seen at this step, for a selector that is asked at each (`Selector.each_step`); None
+    for one that is not, and at the opening."""
+
+    @property
+    def state(self) -> Opening | Observation:
+        """The present state: what is seen, or the opening."""
+        return self.opening if self.observation is None else self.observation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,9 @@ class Selector(ABC):
 
     nested: bool = False
     """Whether a larger choice always begins with the smaller one."""
+    each_step: bool = False
+    """Whether it is asked at each step of an episode, with what is seen then, rather than once.
+    No prompt then begins as the one before it, so that a provider has nothing to cache."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -97,8 +108,8 @@ class Selector(ABC):
         Args:
             pool: What may be chosen: demonstrations that would show the evaluated opening
                 are not in it. It holds at least `k`.
-            query: The episode to choose for.
+            query: The episode to choose for; with `each_step` also what is seen.
             k: How many, 0 or more.
-            rng: Seeded by the experiment and the opening, not by `k`, so that a selector can
-                be nested: the first 4 of 16 are the 4.
+            rng: Seeded by the experiment and the opening (with `each_step` also the step), not
+                by `k`, so that a selector can be nested: the first 4 of 16 are the 4.
         """

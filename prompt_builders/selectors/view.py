@@ -1,4 +1,4 @@
-"""How demonstrations are seen: their vectors, and how similar they are to an episode's opening."""
+"""How demonstrations are seen: their vectors, and how similar they are to what is asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from icil.prompt_builders import embeddings
 from icil.prompt_builders.embeddings.embedding import Embedding
 from icil.prompt_builders.embeddings.index import Index, Located, Numbers, cosines, find_index
 from icil.prompt_builders.embeddings.space import PARTS, Space, space_for
+from icil.prompt_builders.embeddings.states import Match, StateIndex, find_states
 from icil.prompt_builders.selectors.options import one_of
 from icil.prompt_builders.selectors.selector import Query
-from icil.tasks import Demonstration, Pool, Task
+from icil.tasks import Demonstration, Observation, Opening, Pool, Task
 
 AUTO = "auto"
 """The embedding that suits the format."""
@@ -76,23 +77,39 @@ class View:
             UsageError: The embedding cannot take what the format shows, or gave NaN.
         """
         index = find_index(pool, self.space(query))
-        return Offer(pool, index, query, *index.find(pool))
+        return Offer(pool, *index.find(pool), query.state, index)
+
+    def offer_states(self, pool: Pool, query: Query) -> "StateOffer":
+        """Returns the same, each demonstration with all its states; otherwise as `offer`."""
+        index = find_states(pool, self.space(query))
+        return StateOffer(pool, *index.find(pool), query.state, index)
 
 
 @dataclass(frozen=True, eq=False)
-class Offer:
+class Offered:
     """The demonstrations offered for an episode, numbered in the order of their ids."""
 
     pool: Pool
-    index: Index
-    query: Query
     rows: NDArray[np.intp]
     """Of the index."""
     places: NDArray[np.intp]
     """In the pool."""
+    asked: Opening | Observation
+    """What they are compared with."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def demonstrations(self, numbers: Sequence[int]) -> tuple[Demonstration, ...]:
+        """Returns some of them."""
+        return tuple(self.pool.demonstrations[self.places[number]] for number in numbers)
+
+
+@dataclass(frozen=True, eq=False)
+class Offer(Offered):
+    """Demonstrations of which each is one vector."""
+
+    index: Index
 
     @cached_property
     def located(self) -> Located:
@@ -104,13 +121,29 @@ class Offer:
 
     @cached_property
     def similarity(self) -> Numbers:
-        """How similar each is to the episode's opening, −1 to 1."""
-        return cosines(self.index.query(self.query.opening), self.index.rows)[self.rows]
+        """How similar each is to what is asked for, −1 to 1."""
+        return cosines(self.index.query(self.asked), self.index.rows)[self.rows]
 
     def likeness(self, number: int) -> Numbers:
         """Returns how similar each is to one of them, −1 to 1."""
         return cosines(self.located.at(slice(number, number + 1)), self.located)
 
-    def demonstrations(self, numbers: Sequence[int]) -> tuple[Demonstration, ...]:
-        """Returns some of them."""
-        return tuple(self.pool.demonstrations[self.places[number]] for number in numbers)
+
+@dataclass(frozen=True, eq=False)
+class StateOffer(Offered):
+    """Demonstrations by the state of each that is most like what is asked for."""
+
+    index: StateIndex
+
+    @cached_property
+    def _match(self) -> Match:
+        return self.index.match(self.asked)
+
+    @cached_property
+    def similarity(self) -> Numbers:
+        """How similar the nearest state of each is, −1 to 1."""
+        return self._match.demonstrations[self.rows]
+
+    def step(self, number: int) -> int:
+        """Returns the step of a demonstration in which that state is, from 0."""
+        return self.index.step(self._match, int(self.rows[number]))

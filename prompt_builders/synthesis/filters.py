@@ -55,6 +55,8 @@ class Outcome:
     """What it compared with."""
     found: str
     """What it saw of those that it dropped, for the message of one that kept nothing."""
+    how: str = ""
+    """How it judged, if that was not known beforehand; a few words."""
 
 
 class NothingKeptError(PoolError):
@@ -97,7 +99,12 @@ class AtLeast(Filter):
             kept=tuple(one for one, value in pairs if value is not None and value >= bar),
             threshold=bar,
             found=f"the highest {self.noun} is {max(known):g}",
+            how=self.how(),
         )
+
+    def how(self) -> str:
+        """Returns how the values came about, if that was not known beforehand."""
+        return ""
 
     @abstractmethod
     def values(self, proposals: Sequence[Proposal], ground: Ground) -> Sequence[float | None]:
@@ -201,7 +208,7 @@ class DistinctFilter(Filter):
 
     def sift(self, proposals: Sequence[Proposal], ground: Ground) -> Outcome:
         """Returns those like no real one and none before; see `Filter.sift`."""
-        known = set(map(_key, ground.pool.demonstrations))
+        known = set(map(content_of, ground.pool.demonstrations))
         nearness = None
         if self._least:
             ground.tell("comparing episodes", 0, len(proposals))
@@ -209,7 +216,7 @@ class DistinctFilter(Filter):
             nearness = Nearness(ground.task, ground.pool, others)
         kept: list[Proposal] = []
         for number, one in enumerate(proposals):
-            key = _key(one.demonstration)
+            key = content_of(one.demonstration)
             if key in known or (nearness and not nearness.take(number, 1 - self._least)):
                 continue
             known.add(key)
@@ -221,8 +228,8 @@ class DistinctFilter(Filter):
         )
 
 
-def _key(demonstration: Demonstration) -> tuple[str, ...]:
-    """Returns the opening's state and the actions."""
+def content_of(demonstration: Demonstration) -> tuple[str, ...]:
+    """Returns what makes two episodes the same one: the opening's state and the actions."""
     return (demonstration.steps[0].state, *(step.action for step in demonstration.steps))
 
 
@@ -270,7 +277,8 @@ def sift(
                 f"{ground.task.name} that came to it{_asked(outcome)}: {outcome.found}"
             )
         dropped = len(left) - len(outcome.kept)
-        done.append(Sifted(filter=one.text, threshold=outcome.threshold, dropped=dropped))
+        text = f"{one.text}, {outcome.how}" if outcome.how else one.text
+        done.append(Sifted(filter=text, threshold=outcome.threshold, dropped=dropped))
         left = outcome.kept
     return left, tuple(done)
 

@@ -101,6 +101,12 @@ def play(tmp_path: Path) -> Callable[..., Any]:
     return play
 
 
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports take seconds, and few tests are about them: `--report` asks for one."""
+    monkeypatch.setenv("ICIL_REPORT", "off")
+
+
 @pytest.fixture
 def contents() -> Callable[[Path], Contents]:
     return Contents

@@ -197,7 +197,7 @@ def test_the_command_lists_the_rules():
     assert done.exit_code == 0
     lines = done.output.splitlines()
     assert lines[0] == "ok      gives as many demonstrations as asked for"
-    assert lines[-1] == "selector random keeps all 7 rules"
+    assert lines[-1] == "selector random keeps all 8 rules"
     assert run("task", "tic_tac_toe").exit_code == 0
     assert run("agent", "random").exit_code == 0
 

@@ -506,7 +506,7 @@ def test_a_cell_that_was_given_up_takes_no_more(play, tmp_path):
 def test_the_folder_of_another_experiment_is_refused(play, tmp_path):
     play("run", agent=("random",))
     with pytest.raises(RunFolderError, match="another experiment"):
-        estimate_of(plan_of(), tmp_path / "run")
+        estimate_of(plan_of(seed=1), tmp_path / "run")
 
 
 def test_past_runs_tell_how_long_episodes_are(play, tmp_path):

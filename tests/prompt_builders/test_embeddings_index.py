@@ -294,7 +294,7 @@ def test_an_embedding_that_forgets_an_observation_is_refused(space, pool):
 def test_a_demonstration_that_begins_elsewhere_is_refused(space, pool):
     (one, other, *_) = pool.demonstrations
     wrong = replace(one, opening=other.opening)
-    with pytest.raises(PoolError, match="00000 of tic_tac_toe does not begin in its opening"):
+    with pytest.raises(PoolError, match="00000 of tic_tac_toe does not replay: it does not begin"):
         space.embed_demonstrations([wrong])
 
 

@@ -14,6 +14,7 @@ from icil.tasks import UsageError
 BUILT_IN = [
     *(name for name in names() if not name.endswith(("/", ":", "@"))),
     *("random:order=ascending", "relevance:order=ascending", "relevance:of=episode"),
+    *("relevance:of=state", "relevance:query=step", "relevance:query=step:of=opening"),
     *("diversity:kcenter", "diversity:mmr:lambda=0.3", "diversity:facility_location"),
     *("curriculum:by=return", "curriculum:order=shuffled", "hard:by=surprise"),
 ]

@@ -1,6 +1,7 @@
 """Selectors by difficulty: easy to hard, and the hardest alone."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from icil.prompt_builders import Query, selectors
 from icil.prompt_builders.embeddings.index import Scale
 from icil.prompt_builders.selectors.curriculum import CurriculumSelector, HardSelector
 from icil.prompt_builders.selectors.difficulty import Difficulty
+from icil.prompt_builders.selectors.score_files import file_of, with_file
 from icil.prompt_builders.selectors.surprise import States, frequencies, neighbour_shares
 from icil.tasks import ContractError, Opening, PoolError, UsageError, build_pool, make
 from icil.tasks.demonstrations import demonstrate
@@ -123,10 +125,12 @@ def test_the_content_of_the_file_is_in_the_settings_and_not_where_it_is(scores):
     [
         ("{", "cannot be read: Expecting"),
         ("[1, 2]", 'expected a JSON object of ids and finite numbers, such as {"00000": 3.5}'),
-        ('{"00000": "hard"}', "does not hold scores"),
-        ('{"00000": true}', "does not hold scores"),
-        ('{"00000": NaN}', "does not hold scores"),
-        ('{"00000": 1e999}', "does not hold scores"),
+        ('{"00000": "hard"}', 'the score of 00000 is "hard"; expected a JSON object of ids and'),
+        ('{"00000": 1, "00001": true}', "the score of 00001 is true; expected"),
+        ('{"00000": NaN}', "the score of 00000 is NaN; expected"),
+        ('{"00000": 1e999}', "the score of 00000 is Infinity; expected"),
+        ('{"pool": 7, "scores": {"00000": 1}}', "does not hold scores"),
+        ('{"pool": "ab", "scores": {"00000": null}}', "the score of 00000 is null; expected"),
     ],
 )
 def test_a_file_that_holds_no_scores_is_refused(scores, content, message):
@@ -140,8 +144,48 @@ def test_a_file_that_is_missing_or_lacks_a_demonstration_is_refused(choose, scor
     with pytest.raises(UsageError, match=r"nothing\.json cannot be read: .*No such file"):
         selectors.make(f"hard:by={tmp_path / 'nothing.json'}")
     path = scores({"00000": 1})
-    with pytest.raises(PoolError, match=r"scores\.json has no score for demonstration 00001 of g"):
+    said = r"scores\.json has no score for demonstration 00001 of gridworld and 4 others; it has 1"
+    with pytest.raises(PoolError, match=said):
         choose(f"hard:by={path}", 1)
+
+
+def test_scores_of_a_pool_are_not_taken_for_those_of_another(choose, scores, gridworld, walks):
+    given = {
+        "pool": walks.hash,
+        "agent": "m",
+        "scores": dict.fromkeys(walks.by_id, 1) | {"00002": 5},
+    }
+    selector = selectors.make(f"hard:by={scores(given)}")
+    selector.check(gridworld, "coords", walks)
+    # Those that may not be shown are left out of what it chooses from.
+    part = walks.without(frozenset({"00000"}))
+    assert numbers(choose(selector, 2, pool=part)) == [2, 1]
+    other = selectors.make(f"hard:by={scores(given | {'pool': 'f00d' * 16}, 'other.json')}")
+    with pytest.raises(
+        PoolError, match=r"other\.json holds the scores of another pool \(f00df00d…"
+    ):
+        other.check(gridworld, "coords", walks)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "instead"),
+    [
+        ("hard:by=a.json", "a.json", "hard:by=x/b.json"),
+        ("hard:by=../a.json:order=ascending", "../a.json", "hard:by=x/b.json:order=ascending"),
+        ("curriculum:by=my/scores+noise=0.5", "my/scores", "curriculum:by=x/b.json+noise=0.5"),
+        ("hard:by=C:a.json", "C:a.json", "hard:by=x/b.json"),
+    ],
+)
+def test_the_file_in_a_name_can_be_another(name, path, instead):
+    assert file_of(name) == Path(path)
+    assert with_file(name, Path("x/b.json")) == instead
+
+
+@pytest.mark.parametrize(
+    "name", ["hard", "random", "hard:by=return", "hard:by=lenght", "random:by=a.json", "+noise=0.5"]
+)
+def test_names_without_a_file_have_none(name):
+    assert file_of(name) is None
 
 
 class Own(Difficulty):

@@ -15,14 +15,17 @@ from icil.prompt_builders.selectors import clusters, facilities
 from icil.prompt_builders.selectors.diversity import DiversitySelector
 from icil.prompt_builders.selectors.random import RandomSelector
 from icil.prompt_builders.selectors.relevance import RelevanceSelector
-from icil.tasks import Opening, PoolError, UsageError, make
+from icil.tasks import Opening, PoolError, UsageError, make, render
 from icil.tasks.demonstrations import demonstrate
 from icil.tasks.pools import make_pool
 
 TARGET = (10, 10)
 CELLS = [(row, column) for row in range(1, 10) for column in range(1, 10)]
+STATES = ("relevance:of=state", "relevance:query=step")
+"""They look at all states, which a world of points does not place."""
 ALL = [
     *("random", "random:order=ascending", "relevance", "relevance:order=shuffled"),
+    *STATES,
     *("diversity", "diversity:kcenter", "diversity:mmr", "diversity:facility_location"),
     *("curriculum", "curriculum:by=surprise", "hard", "hard:by=return"),
 ]
@@ -114,6 +117,77 @@ def test_where_all_look_alike_the_reason_says_so(place):
     assert found.reasons[0].endswith("; all demonstrations look alike")
     other = place([(1, 2), (2, 1)])
     assert "alike" not in other.choose(RelevanceSelector(embedding=other.embedding), 1).reasons[0]
+
+
+@pytest.fixture
+def walks():
+    """Three walks along a row, and an embedding of the place: the target does not matter."""
+    around = np.arange(12)
+
+    def place(seen):
+        return np.exp(-((seen.state[:2, None] - around) ** 2) / 8).ravel()
+
+    task, embedding = make("gridworld"), FunctionEmbedding("place", place)
+    starts = [(9, 1), (1, 9), (5, 5)]
+    shown = [demonstrate(task, opening(i, cell), f"{i:05}") for i, cell in enumerate(starts)]
+    return task, make_pool(task, shown), embedding
+
+
+def test_at_each_step_those_are_nearest_that_pass_closest_by(walks):
+    task, pool, embedding = walks
+    selector = RelevanceSelector(embedding=embedding, query="step")
+    assert selector.each_step
+    assert not RelevanceSelector().each_step
+    first = opening(0, (1, 1))
+    last = set()
+    for demonstration in pool.demonstrations:
+        for step, shown in enumerate(render(task, demonstration, "coords")):
+            query = Query(task=task, format="coords", opening=first, observation=shown.observation)
+            found = selector.select(pool, query, 3, np.random.default_rng(0))
+            ids = selector.select(pool, query, 1, np.random.default_rng(1)).ids
+            assert ids == found.ids[:1]
+            assert sorted(found.ids) == sorted(pool.by_id)
+            own = found.reasons[found.ids.index(demonstration.id)]
+            assert own == f"similarity 1.00 of step {step} to the present state"
+            assert found.reasons[0].startswith("similarity 1.00 of step ")
+            last.add(found.ids)
+    assert len(last) > 1
+
+
+def test_what_is_asked_at_each_step_goes_by_the_opening_where_nothing_was_seen(walks):
+    task, pool, embedding = walks
+    selector = RelevanceSelector(embedding=embedding, query="step")
+    query = Query(task=task, format="coords", opening=pool.demonstrations[1].opening)
+    found = selector.select(pool, query, 1, np.random.default_rng(0))
+    assert found.ids == ("00001",)
+    assert found.reasons == ("similarity 1.00 of step 0 to the present state",)
+
+
+def test_an_opening_can_be_looked_for_among_all_states(walks):
+    task, pool, embedding = walks
+    (way,) = [d for d in pool.demonstrations if d.id == "00002"]
+    *_, (last, _) = render(task, way, "coords")
+    row, column = (int(n) for n in last.state[:2])
+    there = opening(7, (row, column))
+    query = Query(task=task, format="coords", opening=there)
+    rng = np.random.default_rng(0)
+    found = RelevanceSelector(embedding=embedding, of="state").select(pool, query, 3, rng)
+    number = found.ids.index("00002")
+    step = len(way.steps) - 1
+    assert found.reasons[number] == f"similarity 1.00 of step {step} to the opening"
+    plain = RelevanceSelector(embedding=embedding).select(pool, query, 3, rng)
+    assert plain.reasons[plain.ids.index("00002")] != "similarity 1.00 to the opening"
+
+
+def test_the_query_stands_in_the_settings_and_leaves_those_of_before():
+    assert selectors.make("relevance").settings == {
+        "order": "selected",
+        "embedding": "auto",
+        "of": "opening",
+    }
+    settings = selectors.make("relevance:query=step").settings
+    assert (settings["of"], settings["query"]) == ("state", "step")
+    assert selectors.make("relevance:query=step:of=episode").settings["of"] == "episode"
 
 
 @pytest.mark.parametrize(
@@ -315,12 +389,13 @@ def test_nested_selectors_begin_with_the_fewer(place, name):
     points = np.random.default_rng(3).standard_normal((40, 4))
     world = place([tuple(point) for point in points], query=(1, 0, 0, 0))
     found = selectors.find(name)
-    takes_embedding = name.startswith(("relevance", "diversity"))
+    takes_embedding = name.startswith(("relevance", "diversity")) and name not in STATES
     selector = found.make({"embedding": world.embedding} if takes_embedding else {})
     most = world.choose(selector, 40).ids
     begins = [world.choose(selector, k).ids == most[:k] for k in (0, 1, 4, 16, 39)]
     assert all(begins) == selector.nested
     expected = {"random", "relevance", "hard", "hard:by=return"}
+    expected |= set(STATES)
     expected |= {name for name in ALL if name.startswith("diversity:")}
     assert selector.nested == (name in expected)
 

@@ -66,8 +66,8 @@ def answer():
 def play(answer):
     """Returns a function that writes an episode into a store."""
 
-    def play(store, cell, opening, score=None, *, status="done", steps=None):
-        episode = store.begin_episode(store.cells()[cell.hash], opening)
+    def play(store, cell, opening, score=None, *, status="done", steps=None, shown=()):
+        episode = store.begin_episode(store.cells()[cell.hash], opening, demonstrations=shown)
         for number, step in enumerate([answer()] if steps is None else steps):
             store.add_step(episode, number, step, previous=Played(reward=0.0) if number else None)
         message = None if status == "done" else "it went wrong"

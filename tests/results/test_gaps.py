@@ -103,11 +103,25 @@ def test_budgets_are_held_against_their_own_controls_and_against_none(gaps, make
 
 
 def test_where_nothing_is_chosen_a_control_stands_alone(gaps, make_cell):
-    """As in teacher-forced runs, whose one demonstration is given."""
     found = gaps(
         {make_cell(selector=""): {0: 1.0}, make_cell(selector="+shuffle_actions"): {0: 0.0}}
     )
     assert pairs(found) == [("", 1, "shuffle_actions", 1.0)]
+
+
+def test_who_is_shown_nothing_but_the_answer_has_no_gap(gaps, make_cell):
+    """The one demonstration of a teacher-forced episode is that episode."""
+    scores = {}
+    for number, selector in ((1, ""), (4, "random")):
+        options = {"teacher_forced": True}
+        shown = {"demonstrations": number, "options": options}
+        scores[make_cell(selector=selector, **shown)] = {0: 1.0}
+        scores[make_cell(selector=f"{selector}+shuffle_actions", **shown)] = {0: 0.0}
+    scores[zero(make_cell, options={"teacher_forced": True})] = {0: 0.5}
+    assert pairs(gaps(scores)) == [
+        ("random", 4, "0 demonstrations", 0.5),
+        ("random", 4, "shuffle_actions", 1.0),
+    ]
 
 
 def test_cells_without_a_shared_opening_or_a_score_have_no_gap(make_store, make_cell, play):

@@ -11,6 +11,7 @@ import pytest
 from icil.prompt_builders import ImagePart, PromptBuilder, Selection, load_template
 from icil.prompt_builders.parts import combined_hash
 from icil.results import Answer, Played, RunStore, StepRecord, Usage
+from icil.results.store import LAYOUT
 from icil.tasks import RunFolderError, StoreError, build_pool, make
 
 KILLED = """
@@ -57,7 +58,7 @@ def test_a_new_store_holds_its_run(make_store, make_cell, tmp_path):
     ]
     store = make_store(*cells, note="naïve ☃", nested={"a": [1, None]})
     meta = store.meta()
-    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, 3)
+    assert (meta["note"], meta["nested"], meta["layout"]) == ("naïve ☃", {"a": [1, None]}, LAYOUT)
     assert store.cells() == {cells[0].hash: 1, cells[1].hash: 2}
     columns, rows = store.rows("SELECT * FROM cells ORDER BY id")
     first, second = (dict(zip(columns, row, strict=True)) for row in rows)
@@ -134,6 +135,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         prompt=b"p" * 16,
         prefix=b"f" * 16,
         demonstrations=("b", "a"),
+        reasons=("near", "nearer"),
         reply="I go ↑\0.",
         status="invalid",
         otherwise="ok",
@@ -159,6 +161,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "question": b"q" * 16,
         "prefix": b"f" * 16,
         "demonstrations": '["b","a"]',
+        "reasons": '["near","nearer"]',
         "prompt": b"p" * 16,
         "reply": "I go ↑\0.",
         "status": "invalid",
@@ -170,6 +173,7 @@ def test_all_that_is_known_of_a_step_is_kept(store, episode):
         "copies": None,
         "reward": None,
         "outcome": None,
+        "success": None,
         "input_tokens": 1,
         "cached_input_tokens": 2,
         "cache_write_tokens": 3,

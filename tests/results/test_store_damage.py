@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from icil.results import Answer, Played, RunStore, open_run
+from icil.results.store import LAYOUT
 from icil.tasks import RunFolderError, StoreError
 
 PAGE = 4096
@@ -121,8 +122,8 @@ def test_a_truncated_store_keeps_what_is_still_in_its_log(make_store, make_cell,
 
 def test_a_store_of_a_newer_layout_is_refused(written):
     with closing(sqlite3.connect(written)) as db, db:
-        db.execute("UPDATE meta SET value = '4' WHERE key = 'layout'")
-    refused(written, "has layout 4; this version of icil reads layout 3")
+        db.execute("UPDATE meta SET value = '99' WHERE key = 'layout'")
+    refused(written, f"has layout 99; this version of icil reads layout {LAYOUT}")
 
 
 @pytest.mark.parametrize(

@@ -78,3 +78,13 @@ def test_another_name_is_tried_first():
     parameters.refused(message.format("max_tokens"), parameters.sent(wanted))
     assert parameters.sent(wanted) == {"top_p": 1}
     assert set(parameters.dropped) == {"max_completion_tokens", "max_tokens"}
+
+
+def test_what_nobody_insists_on_is_left_out_whatever_is_said_and_all_of_it():
+    parameters = Parameters(optional=("logprobs", "top_logprobs"))
+    sent = {**SENT, "logprobs": True, "top_logprobs": 20}
+    assert parameters.refused("temperature: too high", sent) is None
+    assert parameters.refused("top_logprobs: expected 5 at most", sent) == "top_logprobs"
+    assert parameters.dropped == ("logprobs", "top_logprobs")
+    assert parameters.sent(sent) == SENT
+    assert parameters.refused("logprobs: expected 5 at most", parameters.sent(sent)) is None

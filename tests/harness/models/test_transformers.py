@@ -309,6 +309,39 @@ def test_models_of_many_kinds_answer_as_transformers_has_them_do(
 # Drawing
 
 
+def test_log_probabilities_are_those_of_the_models_scores(ask, chat_model, make_prompts):
+    (prompt,) = make_prompts(steps=1)
+    (done,) = ask(connect(chat_model), prompt, max_output_tokens=6, top_logprobs=3)
+    tokenizer, model = loaded(chat_model)
+    text = f"<|user|>{prompt.text()}</s><|assistant|>"
+    inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt")
+    how = {"output_logits": True, "return_dict_in_generate": True, "do_sample": False}
+    output = model.generate(**inputs, max_new_tokens=6, **how)
+    for place, logits in zip(done.logprobs, output.logits, strict=True):
+        expected = torch.topk(torch.log_softmax(logits[0], dim=-1), 3)
+        assert [token for token, _ in place.likeliest] == [
+            tokenizer.decode([token]) for token in expected.indices.tolist()
+        ]
+        found = [logprob for _, logprob in place.likeliest]
+        np.testing.assert_allclose(found, expected.values.tolist(), atol=1e-4)
+        assert place.token == place.likeliest[0][0]
+
+
+def test_what_is_drawn_is_among_the_likeliest_and_is_no_other(ask, chat_model, make_prompts):
+    (prompt,) = make_prompts(steps=1)
+    hot = {"temperature": 5.0, "max_output_tokens": 12}
+    (plain,) = ask(connect(chat_model), prompt, **hot)
+    (done,) = ask(connect(chat_model), prompt, **hot, top_logprobs=1)
+    assert plain.logprobs is None
+    assert done.text == plain.text
+    assert len(done.logprobs) == done.tokens.output == 12
+    for place in done.logprobs:
+        first, *said = place.likeliest
+        assert place.token in (first[0], *(token for token, _ in said))
+        assert all(logprob < first[1] < 0 for _, logprob in said)
+    assert sum(len(place.likeliest) == 2 for place in done.logprobs) > 6
+
+
 def test_a_prompt_is_always_answered_alike(ask, chat_model, make_prompts):
     prompts = make_prompts(steps=3)
     before = torch.get_rng_state()

@@ -1,5 +1,7 @@
 """Plans whose selectors extend a pool, and plans of other openings than those for evaluation."""
 
+from contextlib import closing
+
 import pytest
 
 from icil.harness import Experiment, run
@@ -7,7 +9,9 @@ from icil.harness.plan import make_plan
 from icil.harness.selecting import choose
 from icil.harness.starts import OpeningRange
 from icil.prompt_builders.cache import VARIABLE
-from icil.tasks import RunFolderError, UsageError, load_pool_for, make
+from icil.results import RunStore
+from icil.results.store import FILE_NAME
+from icil.tasks import UsageError, load_pool_for, make
 from icil.tasks.demonstrations import state_digest
 
 SYNTHETIC = "synthetic:n=40:noise=0.5"
@@ -86,8 +90,8 @@ def test_nearest_plays_with_synthetic_demonstrations(tmp_path, contents):
     assert again.leaderboard.to_csv() == summary.leaderboard.to_csv()
 
 
-def test_another_extension_is_another_experiment(tmp_path, monkeypatch):
-    def play(selector, name="run"):
+def test_another_extension_is_played_beside_the_first(tmp_path):
+    def play(selector):
         experiment = Experiment(
             task=("tic_tac_toe",),
             format=("ascii",),
@@ -96,11 +100,13 @@ def test_another_extension_is_another_experiment(tmp_path, monkeypatch):
             demos=(2,),
             episodes=2,
         )
-        run(experiment, tmp_path / name)
+        return run(experiment, tmp_path / "run")
 
-    play("synthetic:n=30")
-    with pytest.raises(RunFolderError, match="selector is synthetic:n=30 there and"):
-        play("synthetic:n=31")
+    assert play("synthetic:n=30").errors == 0
+    assert play("synthetic:n=31").errors == 0
+    with closing(RunStore(tmp_path / "run" / FILE_NAME, readonly=True)) as store:
+        cells = dict(store.rows("SELECT hash, selector FROM cells WHERE selector != ''")[1])
+    assert sorted(cells.values()) == ["synthetic:n=30", "synthetic:n=31"]
 
 
 def test_windows_are_cut_of_synthetic_episodes_too():

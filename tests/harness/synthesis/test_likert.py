@@ -52,7 +52,7 @@ def test_it_keeps_those_at_or_above_the_median(propose):
     assert 0 < len(expected) < 30
     assert list(made.demonstrations) == expected
     (only,) = made.card.synthesis.filters
-    assert (only.filter, only.threshold) == ("likert:fake:prompts=2", bar)
+    assert (only.filter, only.threshold) == ("likert:fake:prompts=2, 60 as said", bar)
 
 
 def test_a_rating_is_the_mean_over_the_prompts(propose):

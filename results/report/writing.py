@@ -1,0 +1,259 @@
+"""Writing `report.html` within a number of bytes, and saying in it what did not fit.
+
+Texts come first: the steps of the chosen episodes, the most interesting first. Of the room that
+they leave, a fifth goes to how prompts begin, and the rest to pictures.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from icil.results.report.choosing import Chosen, choose_episodes
+from icil.results.report.drawings import draw_run
+from icil.results.report.episodes import EpisodeReader
+from icil.results.report.extras import make_extras, make_origins
+from icil.results.report.overview import cell_label, make_overview, with_episodes
+from icil.results.report.packing import Packer, encode, pack, to_json
+from icil.results.report.page import Packs, render_page
+from icil.results.report.pictures import Album
+from icil.results.report.runs import ReportedRun
+from icil.results.scored import read_scored
+from icil.results.store import RunStore
+from icil.results.tables import write_whole
+from icil.tasks import IcilError
+
+EPISODES = 1000
+"""In a report, unless another number is asked for."""
+MEGABYTES = 15
+"""A report's size at most, unless another one is asked for."""
+_SLACK = 30_000
+"""Bytes kept for what is only known in the end: numbers of packs, what was left out."""
+_LEAST = 20_000
+"""Bytes; with less room than that no further episode is tried."""
+_BEGINNINGS = 5
+"""One part in so many of the room that is left."""
+_SLOWLY = 1000
+"""Pictures with many colours that worlds draw anew which take their time: of a renderer."""
+_CELLS_NAMED = 8
+
+Tell = Callable[[str, int, int], None]
+"""Is told what takes long, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSummary:
+    """What is in a report."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    episodes: int
+    """Those that can be watched."""
+    pictures: int
+    """Different ones."""
+    left_out: tuple[str, ...]
+    """What is not in it, in words; the page says so too."""
+
+
+def write_report(
+    stores: Sequence[RunStore],
+    path: Path,
+    *,
+    episodes: int = EPISODES,
+    megabytes: int = MEGABYTES,
+    tell: Tell = lambda what, done, total: None,
+) -> ReportSummary:
+    """Writes a report, whole or not at all, in place of what stands there.
+
+    Args:
+        stores: Those of the runs, one or more, finished or not.
+        path: The file.
+        episodes: How many can be watched, at most.
+        megabytes: Its size at most, in millions of bytes.
+        tell: Is told how far it is.
+
+    Raises:
+        OSError: It cannot be written.
+        StoreError: A store is damaged.
+    """
+    with ExitStack() as stack:
+        for store in stores:
+            stack.enter_context(store.snapshot())
+        draft = _Draft(stores, episodes, megabytes, tell)
+        draft.read()
+        draft.illustrate()
+        page = draft.render().encode()
+    write_whole(path, page)
+    return ReportSummary(
+        path=path,
+        size=len(page),
+        episodes=len(draft.kept),
+        pictures=len(draft.album.pictures),
+        left_out=tuple(draft.left_out()),
+    )
+
+
+@dataclass
+class _Tally:
+    """Of how many episodes the pictures are in, by cell."""
+
+    wanted: Counter[tuple[int, int]] = field(default_factory=Counter)
+    missing: Counter[tuple[int, int]] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    """Episodes that cannot be drawn again, by the reason."""
+
+
+class _Draft:
+    """A report while it is made."""
+
+    def __init__(
+        self, stores: Sequence[RunStore], episodes: int, megabytes: int, tell: Tell
+    ) -> None:
+        scored = read_scored(*stores)
+        named = zip(stores, scored.runs, strict=True)
+        runs = self._runs = [ReportedRun(store, source.run) for store, source in named]
+        self._megabytes, self._tell = megabytes, tell
+        lines = [run.episodes() for run in runs]
+        self._total = sum(map(len, lines))
+        self._chosen = choose_episodes(runs, lines)[:episodes]
+        self._overview = make_overview(runs, lines, scored)
+        self._extras = list(make_extras(scored))
+        self._origins = [make_origins(run) for run in runs]
+        self._galleries = [draw_run(run, f"f{number}-") for number, run in enumerate(runs)]
+        self._tally = _Tally()
+        self._packs, self._beginnings = Packer(0), Packer(0)
+        self.album = Album(0)
+        # Numbers of packs are not known yet: these are as long as they will be.
+        self.kept: Sequence[Chosen] = self._chosen
+        bare = len(self.render().encode()) + 12 * len(self._chosen)
+        self._packs.room = megabytes * 1_000_000 - bare - _SLACK
+
+    def read(self) -> None:
+        """Reads the chosen episodes as far as there is room, then how their prompts begin."""
+        readers = [EpisodeReader(run) for run in self._runs]
+        pictured: dict[str, int] = {}
+        try:
+            for done, one in enumerate(self._chosen):
+                self._tell("episodes read", done, len(self._chosen))
+                if self._packs.room < _LEAST:
+                    break
+                episode = readers[one.run].read(one.line.id)
+                pictured[_key(one)] = _count_pictures(episode)
+                self._packs.add(_key(one), episode)
+            self._packs.close()
+            self.kept = [one for one in self._chosen if _key(one) in self._packs.places]
+            self._pictured = [one for one in self.kept if pictured[_key(one)]]
+            self._beginnings.room = self._packs.room // _BEGINNINGS
+            room = self._beginnings.room
+            for one in self.kept:
+                if self._beginnings.room < _LEAST:
+                    break
+                beginning = readers[one.run].beginning(one.line.id)
+                if beginning is not None:
+                    self._beginnings.add(_key(one), beginning._asdict())
+            self._beginnings.close()
+            self.album.room = self._packs.room - (room - self._beginnings.room)
+        finally:
+            for reader in readers:
+                reader.close()
+
+    def illustrate(self) -> None:
+        """Adds pictures to the episodes that were read, as far as there is room."""
+        readers = [EpisodeReader(run) for run in self._runs]
+        slow, full = 0, False
+        try:
+            for done, one in enumerate(self._pictured):
+                self._tell("episodes illustrated", done, len(self._pictured))
+                place = one.run, one.line.cell
+                self._tally.wanted[place] += 1
+                reader = readers[one.run]
+                slowly = not full and reader.draws_slowly(one.line.id)
+                if full or (slowly and slow >= _SLOWLY):
+                    self._tally.missing[place] += 1
+                    continue
+                before = self.album.photographs
+                try:
+                    for key, picture in reader.pictures(one.line.id):
+                        if not self.album.add(f"{one.run}:{key}", picture):
+                            full = True
+                            self._tally.missing[place] += 1
+                            break
+                except IcilError as error:
+                    self._tally.failed[str(error)] += 1
+                slow += slowly * (self.album.photographs - before)
+        finally:
+            for reader in readers:
+                reader.close()
+        self._tell("episodes illustrated", len(self._pictured), len(self._pictured))
+
+    def render(self) -> str:
+        """Returns the page as it is now."""
+        entries: dict[tuple[int, int], list[list[Any]]] = {}
+        for one in self.kept:
+            packs = [self._packs.places.get(_key(one)), self._beginnings.places.get(_key(one))]
+            row = [*one.line.to_json(), *packs]
+            entries.setdefault((one.run, one.line.cell), []).append(row)
+        places = self.album.places
+        return render_page(
+            ", ".join(run.name for run in self._runs),
+            with_episodes(self._overview, entries, list(self.left_out())),
+            self._galleries,
+            self._extras,
+            self._origins,
+            packs=Packs(
+                episodes=self._packs.packs,
+                beginnings=self._beginnings.packs,
+                places=pack(to_json(places)) if places else "",
+                pictures=[encode(picture) for picture in self.album.pictures],
+            ),
+        )
+
+    def left_out(self) -> Iterable[str]:
+        """Yields what is not in the report, in words."""
+        total, chosen, kept = self._total, len(self._chosen), len(self.kept)
+        if chosen < total:
+            yield (
+                f"{chosen:,} of {total:,} episodes were chosen for this page, the same number of "
+                "each cell as far as there are so many, those with the most wrong replies first; "
+                "icil report --episodes N chooses more, icil view shows all"
+            )
+        if kept < chosen:
+            yield (
+                f"{chosen - kept:,} of these were left out to keep the file below "
+                f"{self._megabytes} MB; icil report --max-mb allows more"
+            )
+        missing = self._tally.missing
+        if missing:
+            cells = [
+                f"{self._named(place)}: {missing[place]} of {self._tally.wanted[place]}"
+                for place, _ in missing.most_common(_CELLS_NAMED)
+            ]
+            more = len(missing) - len(cells)
+            yield (
+                f"the pictures of {missing.total():,} of {self._tally.wanted.total():,} episodes "
+                f"with pictures, or some of them, were left out to keep the file below "
+                f"{self._megabytes} MB and the waiting short ({'; '.join(cells)}"
+                + (f"; and {more} more cells)" if more else ")")
+            )
+        for reason, count in sorted(self._tally.failed.items()):
+            yield f"{count} episodes cannot be drawn again: {reason}"
+
+    def _named(self, place: tuple[int, int]) -> str:
+        cell = self._runs[place[0]].cells[place[1]]
+        return " ".join(filter(None, (cell.task, cell.format, cell_label(cell))))
+
+
+def _key(one: Chosen) -> str:
+    return f"{one.run}:{one.line.id}"
+
+
+def _count_pictures(episode: dict[str, Any]) -> int:
+    return sum(
+        isinstance(item, dict)
+        for step in (*episode["steps"], episode)
+        for name in ("seen", "board", "question")
+        for item in step.get(name, ())
+    )
