@@ -88,9 +88,14 @@ class Cell:
         return self.selector is not None and self.selector.each_step
 
 
+def plainly(task: TaskPlan) -> TaskPlan:
+    """Returns a task as it is played by those who do not speak its action language."""
+    return replace(task, task=task.task.plain)
+
+
 def reference_cell(task: TaskPlan, name: str, *, asked: bool) -> Cell:
     """Returns the cell of a reference player, which depends on its task alone."""
-    agent = make_agent(name)
+    agent, task = make_agent(name), plainly(task)
     record = CellRecord(hash=_hash(_who(task, name, agent)), **_unswept(task, name), asked=asked)
     return Cell(record, task, agent, None, PromptOptions())
 
@@ -184,6 +189,8 @@ def _cells(
     shown: dict[str, Any] = {"legal_actions": options.legal_actions}
     if use == "prompt":
         shown = {**asdict(options), "template": template.hash}
+    if agent.execution is not None:
+        shown = {"execution": str(agent.execution)}
     if experiment.teacher_forced:
         shown["teacher_forced"] = True
     if experiment.parse != "strict":

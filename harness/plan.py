@@ -14,7 +14,7 @@ from typing import Any
 from icil.harness import agents as agent_registry
 from icil.harness.agents import Agent, Capabilities
 from icil.harness.agents.model import ModelAgent
-from icil.harness.cells import Cell, TaskPlan, blind_cell, reference_cell, swept_cells
+from icil.harness.cells import Cell, TaskPlan, blind_cell, plainly, reference_cell, swept_cells
 from icil.harness.experiment import Experiment
 from icil.harness.extending import with_extensions
 from icil.harness.models.prices import Prices
@@ -35,6 +35,7 @@ from icil.tasks import (
     make,
     members,
 )
+from icil.tasks.languages import Spoken
 from icil.tasks.pools import read_card, shipped_pool
 from icil.tasks.references import load_references
 from icil.tasks.seeding import digest
@@ -256,7 +257,8 @@ def _cells(
     compared: bool,
 ) -> Iterator[Cell]:
     """Yields a task's cells, the reference players' first if they are compared with."""
-    players = [name for name in REFERENCES if name != "expert" or task.task.has_expert]
+    has_expert = task.task.plain.has_expert
+    players = [name for name in REFERENCES if name != "expert" or has_expert]
     if compared:
         for name in players:
             yield reference_cell(task, name, asked=name in agents)
@@ -268,11 +270,19 @@ def _cells(
             if name not in REFERENCES or not compared:
                 yield blind_cell(experiment, task, name, agent)
             continue
-        for format in task.formats:
-            if missing := _unseen(task.task, format, agent):
+        own = agent.capabilities.formatless
+        played = plainly(task) if own else task
+        try:
+            agent.check_task(played.task)
+        except UsageError as error:
+            skipped.append(f"{name} does not play {task.task.name}: {error}")
+            continue
+        for format in ("",) if own else task.formats:
+            if not own and (missing := _unseen(task.task, format, agent)):
                 skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
                 continue
-            for cell in swept_cells(experiment, template, task, format, name, agent, ways[format]):
+            shown = ways[format or task.formats[0]]
+            for cell in swept_cells(experiment, template, played, format, name, agent, shown):
                 budget, limit = cell.record.context_tokens, agent.capabilities.context_tokens
                 if budget is None or limit is None or budget <= limit:
                     yield cell
@@ -382,11 +392,14 @@ def _tasks(
                 f"{name} has none of the formats {', '.join(experiment.format)}; "
                 f"it has {', '.join(task.formats)}"
             )
-        whole = pool = load_pool_for(task, folders.get(name)) if shows else None
+        whole = load_pool_for(task.plain, folders.get(name)) if shows else None
+        if whole is not None and isinstance(task, Spoken):
+            whole = task.pool(whole)
+        pool = whole
         if pool is not None and experiment.window is not None:
             pool = windowed(task, pool, experiment.window)
         compared = openings == EVALUATION and not experiment.teacher_forced
-        references = load_references(task) if compared else {}
+        references = load_references(task.plain) if compared else {}
         plan = TaskPlan(task, formats, pool, references)
         plan = with_openings(experiment, plan, openings, tell)
         plans[name] = with_extensions(experiment, plan, whole, ways.selectors, openings, tell)

@@ -98,7 +98,7 @@ def _select(asked: _Asked, count: int) -> Selection:
     assert pool is not None
     query = Query(
         task=task,
-        format=cell.record.format,
+        format=cell.record.format or cell.task.formats[0],
         opening=start.query,
         observation=None if moment is None else moment.observation,
     )

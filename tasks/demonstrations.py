@@ -271,7 +271,7 @@ def replay(task: Task[Any], demonstration: Demonstration) -> Generator[tuple[Any
                 yield env, step.action
     elif isinstance(demonstration, Window):
         first, count = demonstration.first, len(demonstration.steps)
-        with closing(_replay(task, demonstration.whole)) as steps:
+        with closing(replay(task, demonstration.whole)) as steps:
             yield from islice(steps, first, first + count)
     else:
         yield from _replay(task, demonstration)

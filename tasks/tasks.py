@@ -18,6 +18,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
         "metaworld/": "icil.tasks.metaworld:MetaWorld",
+        "pusht": "icil.tasks.pusht:PushT",
         "recorded:": "icil.tasks.recorded:Recorded",
         "tic_tac_toe": "icil.tasks.tic_tac_toe:TicTacToe",
     },

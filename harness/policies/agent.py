@@ -73,6 +73,7 @@ class PolicyAgent(Agent):
     """
 
     waits = True
+    heeds_legal_actions = False
 
     def __init__(self, wire: Wire, map: ObservationMap, serving: Serving) -> None:
         self._wire, self._map, self._serving = wire, map, serving

@@ -187,7 +187,8 @@ def _merged(checked: Iterable[_Checked], contents: Sequence[Fault]) -> Iterator[
         found = [*by_episode.get(one.episode, ()), *one.replay.faults]
         changed = list(one.seal.faults)
         if not one.seal.certain:
-            changed = [f for f in changed if (f.step, f.column) not in one.replay.right]
+            right = one.replay.right
+            changed = [f for f in changed if (f.step, f.column) not in right] or changed
         if changed:
             places = {_place(fault) for fault in changed}
             found = [fault for fault in found if _place(fault) in places]

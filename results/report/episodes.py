@@ -38,7 +38,7 @@ _HASH_BYTES = 16
 _BEGINNING = 6000
 """Characters of a prompt's beginning that are kept."""
 _DEMONSTRATIONS = 64
-"""Of an episode, of which the ids are kept."""
+"""Of an episode, or of a step that has its own, of which the ids are kept."""
 
 Drawn = NDArray[np.uint8] | bytes
 """Pixels, or a PNG."""
@@ -185,6 +185,7 @@ class EpisodeReader:
         for step in found:
             for name in _AS_JSON:
                 step[name] = None if step[name] is None else json.loads(step[name])
+            step["demonstrations"] = (step["demonstrations"] or [])[:_DEMONSTRATIONS]
         return found
 
     def _content(self, packed: bytes) -> list[Any]:

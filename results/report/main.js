@@ -1,6 +1,7 @@
 /* Begins; where a server shows the run live, asks it for news. */
 
 const PAUSE_MS = 3000;
+const PATIENCE = 3; // a run whose overview takes long is asked for it less often
 
 async function refreshPlayer() {
   fillCells();
@@ -20,6 +21,7 @@ async function refreshPlayer() {
 }
 
 async function poll() {
+  const began = performance.now();
   try {
     const news = await ask(`overview.json?since=${overview.now.revision}`);
     if (news) {
@@ -31,7 +33,7 @@ async function poll() {
   } catch (error) {
     byId("pulse").textContent = "The server cannot be reached; trying again.";
   }
-  setTimeout(poll, PAUSE_MS);
+  setTimeout(poll, Math.max(PAUSE_MS, PATIENCE * (performance.now() - began)));
 }
 
 drawBoard();

@@ -15,6 +15,7 @@ from icil.tasks import (
     Observation,
     Opening,
     OpeningSource,
+    Pool,
     RunFolderError,
     StoreError,
     Task,
@@ -50,6 +51,7 @@ class Replayer:
         self._tasks: dict[str, Task[Any] | IcilError] = {}
         self._envs: dict[str, Any] = {}
         self._sources: dict[str, OpeningSource] = {}
+        self._pools: dict[str, Pool] = {}
 
     def close(self) -> None:
         """Closes the environments."""
@@ -149,7 +151,9 @@ class Replayer:
                 split = experiment.get("openings", {}).get("split", "evaluation")
                 self._sources[task.name] = task.openings(split)
             return self._sources[task.name][number]
-        pool = load_pool_for(task)
+        if task.name not in self._pools:
+            self._pools[task.name] = load_pool_for(task)
+        pool = self._pools[task.name]
         if pool.hash != experiment["pool"].get(task.name):
             raise RunFolderError(f"the demonstrations of {task.name} are not those that ship")
         return pool.demonstrations[number].opening

@@ -124,6 +124,8 @@ class _Draft:
         self._origins = [make_origins(run) for run in runs]
         self._galleries = [draw_run(run, f"f{number}-") for number, run in enumerate(runs)]
         self._tally = _Tally()
+        self._pictured: list[Chosen] = []
+        self._prompted: list[Chosen] = []
         self._packs, self._beginnings = Packer(0), Packer(0)
         self.album = Album(0)
         # Numbers of packs are not known yet: these are as long as they will be.
@@ -134,21 +136,23 @@ class _Draft:
     def read(self) -> None:
         """Reads the chosen episodes as far as there is room, then how their prompts begin."""
         readers = [EpisodeReader(run) for run in self._runs]
-        pictured: dict[str, int] = {}
+        pictured, prompted = set[str](), set[str]()
         try:
             for done, one in enumerate(self._chosen):
                 self._tell("episodes read", done, len(self._chosen))
                 if self._packs.room < _LEAST:
                     break
                 episode = readers[one.run].read(one.line.id)
-                pictured[_key(one)] = _count_pictures(episode)
+                pictured |= {_key(one)} if _has_pictures(episode) else set()
+                prompted |= {_key(one)} if episode.get("prompted") else set()
                 self._packs.add(_key(one), episode)
             self._packs.close()
             self.kept = [one for one in self._chosen if _key(one) in self._packs.places]
-            self._pictured = [one for one in self.kept if pictured[_key(one)]]
+            self._pictured = [one for one in self.kept if _key(one) in pictured]
+            self._prompted = [one for one in self.kept if _key(one) in prompted]
             self._beginnings.room = self._packs.room // _BEGINNINGS
             room = self._beginnings.room
-            for one in self.kept:
+            for one in self._prompted:
                 if self._beginnings.room < _LEAST:
                     break
                 beginning = readers[one.run].beginning(one.line.id)
@@ -225,6 +229,12 @@ class _Draft:
                 f"{chosen - kept:,} of these were left out to keep the file below "
                 f"{self._megabytes} MB; icil report --max-mb allows more"
             )
+        begun = sum(_key(one) in self._beginnings.places for one in self._prompted)
+        if begun < len(self._prompted):
+            yield (
+                f"how prompts begin is shown of {begun:,} of {len(self._prompted):,} episodes, to "
+                f"keep the file below {self._megabytes} MB"
+            )
         missing = self._tally.missing
         if missing:
             cells = [
@@ -239,7 +249,8 @@ class _Draft:
                 + (f"; and {more} more cells)" if more else ")")
             )
         for reason, count in sorted(self._tally.failed.items()):
-            yield f"{count} episodes cannot be drawn again: {reason}"
+            whose = "1 episode" if count == 1 else f"{count:,} episodes"
+            yield f"the pictures of {whose} cannot be drawn again: {reason}"
 
     def _named(self, place: tuple[int, int]) -> str:
         cell = self._runs[place[0]].cells[place[1]]
@@ -250,8 +261,8 @@ def _key(one: Chosen) -> str:
     return f"{one.run}:{one.line.id}"
 
 
-def _count_pictures(episode: dict[str, Any]) -> int:
-    return sum(
+def _has_pictures(episode: dict[str, Any]) -> bool:
+    return any(
         isinstance(item, dict)
         for step in (*episode["steps"], episode)
         for name in ("seen", "board", "question")

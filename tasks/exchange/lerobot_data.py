@@ -139,6 +139,17 @@ class LeRobotData:
             found.append(values)
         return tuple(found)
 
+    def rewards(self, episode: Episode) -> NDArray[np.float32] | None:
+        """Reads the rewards of an episode, shape (frames,); None where there are none.
+
+        Raises:
+            PoolError: They are damaged.
+        """
+        feature = self._features.get(REWARD, {})
+        if feature.get("dtype") not in _NUMBERS or list(feature.get("shape", ())) != [1]:
+            return None
+        return self.vectors(episode, REWARD)[0][:, 0]
+
     def pictures(self, episode: Episode, camera: str) -> Iterator[NDArray[np.uint8]]:
         """Yields the frames of an episode, each of shape (height, width, 3), RGB.
 

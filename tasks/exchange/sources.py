@@ -36,6 +36,7 @@ _SOURCES: Registry[Recordings] = Registry(
     "source",
     "icil.sources",
     {
+        "lerobot": "icil.tasks.exchange.lerobot:read_lerobot",
         "lmact": "icil.tasks.exchange.lmact:read_lmact",
         "minari": "icil.tasks.exchange.minari:read_minari",
     },

@@ -18,6 +18,8 @@ _TARGETS: Registry[None] = Registry(
     "target",
     "icil.targets",
     {
+        "lerobot": "icil.tasks.exchange.lerobot_target:write_lerobot",
+        "lerobot-png": "icil.tasks.exchange.lerobot_target:write_lerobot_png",
         "minari": "icil.tasks.exchange.minari_target:write_minari",
         "parquet": "icil.tasks.exchange.parquet:write_parquet",
     },

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,7 +25,7 @@ _STEEPEST = 0.7
 _LEADS = (60.0, 90.0, 130.0)
 _PUSH_LEADS = (25.0, 45.0, 75.0)
 _NEAR, _STILL = 2.0, 25.0
-"""How near its end a push is over, in pixels, and how slow the pusher is then, in pixels a second."""
+"""How near its end a push is over, in pixels, and how slow then, in pixels a second."""
 _LONGEST = 45
 """Steps of a push with the way to it."""
 
@@ -63,7 +64,7 @@ class Push:
         points += [pose.point(*p) for p in way(pose.local(*state.pusher), before)]
         if not all(0.0 <= c <= SIDE for c in points[-1]):
             return None
-        free = sum(math.dist(a, b) for a, b in zip(points, points[1:], strict=False))
+        free = sum(math.dist(a, b) for a, b in pairwise(points))
         return [*points, pose.point(*end)], free
 
 
@@ -135,7 +136,7 @@ class _Line:
     def __init__(self, points: Sequence[Point]) -> None:
         self._points = points
         self._ends = [0.0]
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in pairwise(points):
             self._ends.append(self._ends[-1] + math.dist(a, b))
 
     def at(self, length: float) -> Point:

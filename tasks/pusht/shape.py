@@ -25,6 +25,8 @@ OUTLINE: tuple[Point, ...] = (
     (-15.0, 30.0),
     (-60.0, 30.0),
 )
+CENTRE: Point = (0.0, 45.0)
+"""Of gravity, in the block's axes."""
 _BARS = ((-60.0, 0.0, 60.0, 30.0), (-15.0, 30.0, 15.0, 120.0))
 """The two rectangles of the T: least x and y, most x and y."""
 _MARGIN = 2.0
@@ -158,9 +160,7 @@ def _ways() -> tuple[list[list[float]], list[list[int]]]:
     """Returns the lengths of the shortest ways between corners, and where each goes first."""
     corners = _corners()
     every = range(len(corners))
-    lengths = [
-        [math.dist(a, b) if _sees(a, b) else math.inf for b in corners] for a in corners
-    ]
+    lengths = [[math.dist(a, b) if _sees(a, b) else math.inf for b in corners] for a in corners]
     nexts = [list(every) for _ in every]
     for middle in every:
         for a in every:

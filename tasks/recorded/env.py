@@ -1,7 +1,7 @@
 """Episodes of a recording, played back: nothing that is done changes what is seen next."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -9,9 +9,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from icil.tasks.errors import OpeningsError, PoolError
-
-if TYPE_CHECKING:
-    from icil.tasks.exchange.lerobot_data import Episode, LeRobotData
+from icil.tasks.exchange.lerobot_data import ACTION, STATE, Episode, LeRobotData
 
 Frame = NDArray[np.uint8]
 _Film = tuple[int, Frame | None, Iterator[Frame]]
@@ -26,9 +24,7 @@ class RecordedEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         actions: The space of its actions.
     """
 
-    def __init__(self, data: "LeRobotData", actions: Box) -> None:
-        from icil.tasks.exchange.lerobot_data import STATE
-
+    def __init__(self, data: LeRobotData, actions: Box) -> None:
         self._data, self.action_space = data, actions
         self._state = STATE if data.has(STATE) else None
         width = data.width(STATE) if self._state else 0
@@ -80,7 +76,7 @@ class RecordedEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self._close_films()
 
     @property
-    def episode(self) -> "Episode":
+    def episode(self) -> Episode:
         """The one that is played back."""
         assert self._read is not None
         return self._read
@@ -116,17 +112,13 @@ class RecordedEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         self._films[camera] = at, frame, rest
         return frame
 
-    def _load(self, episode: "Episode") -> None:
-        from icil.tasks.exchange.lerobot_data import ACTION, REWARD
-
+    def _load(self, episode: Episode) -> None:
         data, self._read = self._data, None
         keys = [ACTION, *([self._state] if self._state else [])]
         self._actions, *numbers = data.vectors(episode, *keys)
         self._numbers = numbers[0] if numbers else np.zeros((episode.length, 0), np.float32)
-        paid = data.has(REWARD) and data.width(REWARD) == 1
-        self._rewards = (
-            data.vectors(episode, REWARD)[0][:, 0] if paid else np.zeros(episode.length, np.float32)
-        )
+        rewards = data.rewards(episode)
+        self._rewards = np.zeros(episode.length, np.float32) if rewards is None else rewards
         self._read = episode
 
     def _close_films(self) -> None:

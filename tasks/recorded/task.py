@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from icil.tasks.actions import ActionBox, ParsedAction
 from icil.tasks.errors import OpeningsError, PoolError, UnknownNameError, UsageError
-from icil.tasks.exchange.lerobot_data import ACTION, IMAGES, STATE, Episode, LeRobotData
+from icil.tasks.exchange.lerobot_data import STATE, Episode, LeRobotData
 from icil.tasks.expert import Expert
 from icil.tasks.gym.box import BoxActions
 from icil.tasks.observation import Observation

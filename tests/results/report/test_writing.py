@@ -165,6 +165,29 @@ def test_texts_that_do_not_fit_are_left_out_episode_by_episode(cell, writer, rea
     assert (len(listed["episodes"]), listed["total"]) == (found.episodes, LONGEST)
 
 
+def test_where_prompts_are_long_only_some_beginnings_are_kept(cell, writer, read_page, tmp_path):
+    model = cell()
+    written = writer(model, episodes=200)
+    for opening in range(200):
+        id = written.episode(model, opening, ["up"], shown=[[("a",)]], status="running")
+        parts = [written.part(RNG.bytes(4000).hex())]
+        written.store.set_prefix(id, parts[0][0], (parts[0][0],), lambda parts=parts: parts)
+    with written.store.resealing() as db:
+        db.execute(
+            "UPDATE episodes SET prefix = (SELECT hash FROM prefixes LIMIT 1 OFFSET opening)"
+        )
+    found = write_report([written.store], tmp_path / "report.html", megabytes=1)
+    page = read_page(found.path)
+    begun = page.packs("beginnings")
+    assert 0 < len(begun) < 200
+    assert found.left_out == (
+        f"how prompts begin is shown of {len(begun)} of 200 episodes, to keep the file below 1 MB",
+    )
+    entries = page.overview["cells"][0]["episodes"]
+    assert sum(entry[-1] is not None for entry in entries) == len(begun)
+    assert all(len(one["text"]) == 6000 and not one["whole"] for one in begun.values())
+
+
 def test_several_runs_in_one_page(run, read_page, tmp_path):
     stores = [run("first"), run("second", episodes=3)]
     page = read_page(write_report(stores, tmp_path / "report.html").path)
@@ -200,6 +223,7 @@ def test_a_world_that_cannot_be_drawn_again_is_told_of(cell, writer, read_page, 
         db.execute("UPDATE steps SET reward = 0.5 WHERE step = 0")
     found = write_report([written.store], tmp_path / "report.html")
     assert found.left_out == (
-        "1 episodes cannot be drawn again: step 0: the world answers otherwise than in the run",
+        "the pictures of 1 episode cannot be drawn again: step 0: the world answers otherwise than "
+        "in the run",
     )
     assert len(read_page(found.path).pictures) == 1

@@ -1,0 +1,101 @@
+"""The expert of Push-T: a plan of pushes for the whole episode, tried out in the simulation."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from icil.tasks.expert import Expert
+from icil.tasks.gym.box import BoxActions
+from icil.tasks.pusht.env import PushTEnv
+from icil.tasks.pusht.planning import SOLVED, Effort, make_plan
+from icil.tasks.pusht.pushes import TARGET_DECIMALS
+from icil.tasks.pusht.shape import CENTRE, SIDE, Point, coverage
+from icil.tasks.pusht.simulation import Simulator, State
+from icil.tasks.seeding import generator
+
+_NEAR = 1e-6
+"""How far a number of a state may be from where the plan has it."""
+_BACK = 40.0
+"""Pixels that the pusher goes back when all is done."""
+
+
+class PushPlanner(Expert[PushTEnv]):
+    """Plays a plan for the whole episode; off the plan, it plans anew.
+
+    Args:
+        effort: How much is tried for a plan.
+    """
+
+    name: str = "planner"
+    slow: bool = True
+    plans: bool = True
+
+    def __init__(self, effort: Effort | None = None) -> None:
+        self._effort = effort or Effort()
+        self._table = Simulator()
+        self._from = 0
+        """The step that the plan begins at."""
+        self._targets: tuple[Point, ...] = ()
+        self._states: list[State] = []
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How much it tries, and what its plans depend on."""
+        return {
+            **asdict(self._effort),
+            "decimals": TARGET_DECIMALS,
+            "gym-pusht": version("gym-pusht"),
+            "pymunk": version("pymunk"),
+        }
+
+    def begin(self, env: PushTEnv) -> None:
+        """Plans the episode."""
+        self._plan(env)
+
+    def act(self, env: PushTEnv, rng: np.random.Generator) -> str:
+        """Returns what the plan has for this state; plans anew where it has nothing."""
+        if coverage(env.state.pose) > SOLVED:
+            return _worded(_away(env.state))
+        if not self._on_plan(env):
+            self._plan(env)
+        place = env.steps - self._from
+        return _worded(self._targets[place] if self._targets else env.state.pusher)
+
+    def _on_plan(self, env: PushTEnv) -> bool:
+        place = env.steps - self._from
+        return 0 <= place < len(self._targets) and _alike(env.state, self._states[place])
+
+    def _plan(self, env: PushTEnv) -> None:
+        start, left = env.state, env.horizon - env.steps
+        found = make_plan(start, left, self._table, generator("pusht", "planner"), self._effort)
+        self._from, self._targets, self._states = env.steps, found.targets, [start]
+        self._table.put(start)
+        for target in found.targets[:-1]:
+            self._states.append(self._table.step(self._states[-1], target))
+
+
+def _alike(one: State, other: State) -> bool:
+    return bool(np.allclose(_flat(one), _flat(other), rtol=0.0, atol=_NEAR))
+
+
+def _flat(state: State) -> tuple[float, ...]:
+    return (*state[:4], *state.pose)
+
+
+def _away(state: State) -> Point:
+    """Returns a place farther from the block, for a pusher that is done."""
+    centre = state.pose.point(*CENTRE)
+    off = max(math.dist(state.pusher, centre), 1.0)
+    x, y = (
+        min(max(there + _BACK * (there - middle) / off, 0.0), SIDE)
+        for there, middle in zip(state.pusher, centre, strict=True)
+    )
+    return x, y
+
+
+def _worded(target: Point) -> str:
+    return BoxActions.word([round(number, TARGET_DECIMALS) for number in target])
