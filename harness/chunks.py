@@ -46,6 +46,20 @@ class Chunks:
             raise ContractError(f"a chunk of actions was to be answered: {error}") from error
         self._executor.take(step, chunk)
 
+    def said(self, step: int, reply: str) -> str:
+        """Returns what a reply, or what was answered before it, says of its own step.
+
+        Args:
+            step: The step.
+            reply: What is stored of it: a chunk, where the agent was asked for one.
+
+        Raises:
+            ContractError: It was asked, and the reply is no chunk.
+        """
+        if self.wants(step):
+            self.take(step, reply)
+        return self.action(step)
+
     def action(self, step: int) -> str:
         """Returns what is done at a step, in the task's words."""
         return self._task.word(self._executor.action(step))

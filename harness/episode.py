@@ -261,11 +261,7 @@ class Episode:
 
     def _said(self, step: int, reply: str) -> str:
         """Returns what a reply says of its own step."""
-        if self._chunks is None:
-            return reply
-        if self._chunks.wants(step):
-            self._chunks.take(step, reply)
-        return self._chunks.action(step)
+        return reply if self._chunks is None else self._chunks.said(step, reply)
 
     async def _ask(self, turn: Turn) -> Reply:
         """Asks the agent, within the budget."""

@@ -15,7 +15,7 @@ from icil.results.figures import save_figures
 from icil.results.provenance import make_provenance
 from icil.tasks.errors import IcilError
 
-REPORT, PROVENANCE = "report.html", "provenance.csv"
+REPORT, PROVENANCE, FIGURES = "report.html", "provenance.csv", "figures"
 
 
 class _Part(NamedTuple):
@@ -23,12 +23,13 @@ class _Part(NamedTuple):
     write: Callable[[], object]
 
 
-def write_all(folder: Path, tell: Telling = in_silence) -> tuple[str, ...]:
+def write_all(folder: Path, tell: Telling = in_silence, *, report: bool = True) -> tuple[str, ...]:
     """Writes all that a run's store tells into its folder; may take long.
 
     Args:
         folder: The run's folder.
         tell: Is told how far it is.
+        report: Whether the report is written as well, which takes longest.
 
     Returns:
         What could not be written, and why.
@@ -39,6 +40,8 @@ def write_all(folder: Path, tell: Telling = in_silence) -> tuple[str, ...]:
     faults = []
     with closing(open_run(folder)) as store:
         for part in _parts(store, folder, tell):
+            if part.name == REPORT and not report:
+                continue
             try:
                 part.write()
             except (IcilError, OSError) as error:
@@ -51,5 +54,5 @@ def _parts(store: RunStore, folder: Path, tell: Telling) -> Iterator[_Part]:
 
     yield _Part("tables", lambda: write_results(store, folder))
     yield _Part(PROVENANCE, lambda: make_provenance(store).write(folder / PROVENANCE))
-    yield _Part("figures", lambda: save_figures(store, folder))
+    yield _Part(FIGURES, lambda: save_figures(store, folder))
     yield _Part(REPORT, lambda: write_report([store], folder / REPORT, tell=tell))

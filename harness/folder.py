@@ -3,7 +3,7 @@
 experiment.yaml   the experiment, with every name resolved; `icil run` takes it again (what it
                   said before the run was widened: experiment-1.yaml, …)
 run.sqlite        the run store
-leaderboard.csv   written when the run is complete, with scores.png
+leaderboard.csv   written when the run is complete, before what `finishing.py` writes
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from icil.results import RunStore
 from icil.results.store import FILE_NAME
 from icil.tasks.errors import RunFolderError, StoreError
 
-LEADERBOARD, SCORES = "leaderboard.csv", "scores.png"
+LEADERBOARD = "leaderboard.csv"
 _LOCK = ".lock"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from icil.harness.finishing import FIGURES, REPORT, write_all
 from icil.harness.folder import LEADERBOARD, lock_folder
 from icil.harness.judging import Judge
 from icil.harness.past_run import PastRun
@@ -26,16 +27,14 @@ from icil.results import (
     make_curves,
     make_gaps,
     make_leaderboard,
-    save_curves,
 )
 from icil.results.store import FILE_NAME
 from icil.tasks import IcilError, RunFolderError, StoreError
 from icil.tasks.processes import in_processes
 
 CURVES, GAPS = "imitation.csv", "gaps.csv"
-PICTURES = ("imitation.png", "imitation.svg")
-RESULTS = (CURVES, GAPS, *PICTURES, LEADERBOARD)
-"""The files that are written into the run's folder."""
+RESULTS = (CURVES, GAPS, LEADERBOARD, FIGURES)
+"""What is written into the run's folder, beside all else that follows from its store."""
 
 _WHAT = "episodes measured"
 
@@ -95,13 +94,12 @@ def measure_imitation(
             unasked=unasked,
         )
         try:
-            summary.leaderboard.write(folder / LEADERBOARD)
             summary.curves.write(folder / CURVES)
             summary.gaps.write(folder / GAPS)
-            for name in PICTURES:
-                save_curves(summary.curves, folder / name)
         except OSError as error:
             raise StoreError(f"cannot write the results into {folder}: {error}") from error
+    if faults := write_all(folder, tell, report=(folder / REPORT).exists()):
+        raise StoreError(f"cannot write the results into {folder}: {'; '.join(faults)}")
     return summary
 
 

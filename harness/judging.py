@@ -155,8 +155,10 @@ class Judge:
     def _read(self, task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Said:
         reasoning = bool(past.cell.options.get("reasoning"))
         reader = self._run.experiment.parse
-        parsed = read_reply(task, env, step.reply, reasoning=reasoning, reader=reader).counts
-        return _Said(said_action(step.reply, reasoning=reasoning), parsed.action)
+        # What an agent that answers chunks says of a step is what was played of them.
+        reply = step.action if "execution" in past.cell.options else step.reply
+        parsed = read_reply(task, env, reply, reasoning=reasoning, reader=reader).counts
+        return _Said(said_action(reply, reasoning=reasoning), parsed.action)
 
 
 def _played(task: Task[Any], env: Any, past: PastEpisode, step: StepRecord) -> _Played:

@@ -19,7 +19,7 @@ from icil.harness.builders import Builders
 from icil.harness.cells import Cell
 from icil.harness.episode import Desk, Episode, Progress
 from icil.harness.experiment import Experiment
-from icil.harness.folder import LEADERBOARD, SCORES, check_folder, open_folder
+from icil.harness.folder import LEADERBOARD, check_folder, open_folder
 from icil.harness.models import Tokens
 from icil.harness.plan import Plan, make_plan
 from icil.harness.recognising import check_recognised
@@ -38,7 +38,6 @@ from icil.results import (
     Usage,
     make_leaderboard,
     open_run,
-    save_scores,
 )
 from icil.tasks.errors import ExperimentError, StoreError
 
@@ -197,7 +196,6 @@ async def _prepared(standing: Standing) -> AsyncIterator[None]:
 def _write_results(leaderboard: Leaderboard, folder: Path) -> None:
     try:
         leaderboard.write(folder / LEADERBOARD)
-        save_scores(leaderboard, folder / SCORES)
     except OSError as error:
         raise StoreError(f"cannot write the results into {folder}: {error}") from error
 

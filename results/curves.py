@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icil.results.frames import cells_frame, episodes_frame, imitation_frame
-from icil.results.leaderboard import budget, count_demonstrations
+from icil.results.scored import budget, count_demonstrations
 from icil.results.scores import Estimate, Floats, pooled_shares
 from icil.results.store import RunStore
 from icil.results.tables import to_csv, write_whole

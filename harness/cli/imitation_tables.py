@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from icil.results import Curve, Curves, Estimate, Gap, Gaps
+from icil.harness.cli.tables import shown_demonstrations
+from icil.results import Curves, Estimate, Gaps
 
 _CURVES: dict[str, Literal["left", "right"]] = {
     "agent": "left",
@@ -39,7 +40,7 @@ def print_curves(curves: Curves, console: Console) -> None:
             table.add_row(
                 escape(row.agent),
                 escape(row.selector),
-                _demonstrations(row),
+                shown_demonstrations(row),
                 str(row.episodes),
                 *map(_estimate, (row.agreement, row.copies, row.on_course)),
             )
@@ -56,7 +57,7 @@ def print_gaps(gaps: Gaps, console: Console) -> None:
             table.add_row(
                 escape(row.agent),
                 escape(row.selector),
-                _demonstrations(row),
+                shown_demonstrations(row),
                 escape(row.control),
                 str(row.openings),
                 f"{row.score_mean:.3f}",
@@ -80,9 +81,3 @@ def _estimate(found: Estimate | None, sign: str = "") -> str:
     if found.low is None or found.high is None:
         return f"{found.mean:{sign}.3f}"
     return rf"{found.mean:{sign}.3f} \[{found.low:{sign}.2f}, {found.high:{sign}.2f}]"
-
-
-def _demonstrations(row: Curve | Gap) -> str:
-    """Returns how many demonstrations are shown, and the budget that they fill."""
-    count, budget = str(row.demonstrations), row.context_tokens
-    return count if budget is None else f"{count} in {budget:,} tokens"

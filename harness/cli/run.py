@@ -105,7 +105,7 @@ def run(
     print_leaderboard(summary.leaderboard, make_console())
     if report:
         _report(summary, messages)
-    for name in ("leaderboard.csv", "scores.png", *(["report.html"] if report else [])):
+    for name in ("leaderboard.csv", *(["figures", "report.html"] if report else [])):
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
     _tell(summary, messages)

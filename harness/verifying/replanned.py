@@ -18,6 +18,7 @@ from icil.harness.cells import DEMO_SETS, Cell
 from icil.harness.experiment import Experiment, load_experiment
 from icil.harness.experiment_file import EXPERIMENT, TEMPLATE
 from icil.harness.plan import Plan, make_plan
+from icil.harness.policies import Execution
 from icil.harness.starts import OpeningRange, Start
 from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.results import CellRecord
@@ -47,8 +48,14 @@ class StoredCell:
 class StandIn(Agent):
     """Stands for an agent of the run; never plays."""
 
-    def __init__(self, settings: Mapping[str, Any], capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        capabilities: Capabilities,
+        execution: str | None = None,
+    ) -> None:
         self._settings, self.capabilities = settings, capabilities
+        self.execution = None if execution is None else Execution.read(execution)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -218,9 +225,11 @@ class ReplannedTask:
         settings = self._stored.get("settings", {})
         for name in self._stored["agent"]:
             mine = [one.record for one in self._stored_cells if one.record.agent == name]
-            reads = any("template" in record.options for record in mine)
+            options = [record.options for record in mine]
+            reads = any("template" in one for one in options)
             sees = any(record.format for record in mine)
             takes = any(r.demonstrations or r.context_tokens is not None for r in mine)
+            execution = next((o["execution"] for o in options if "execution" in o), None)
             yield (
                 name,
                 StandIn(
@@ -228,9 +237,12 @@ class ReplannedTask:
                     Capabilities(
                         text=sees,
                         images=sees,
+                        state=execution is not None,
+                        chunked=execution is not None,
                         demonstrations="prompt" if reads else "trajectory" if takes else "none",
                         each_step=True,
                     ),
+                    execution,
                 ),
             )
         if not pools:

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from icil.harness.chunks import Chunks
+from icil.harness.policies import Execution
 from icil.harness.reading import Reader, read_reply
 from icil.harness.starts import Start
 from icil.results.verifying import Fault
 from icil.results.verifying.faults import shortened
-from icil.tasks import ParsedAction, Task, Transition, sample_action
+from icil.tasks import ContractError, ParsedAction, Task, Transition, sample_action
 from icil.tasks.seeding import generator
 
 _UNLIKE = 1e-6
@@ -33,6 +35,7 @@ class StoredStep(NamedTuple):
     agrees: int | None
     reward: float | None
     outcome: str | None
+    success: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ class StoredEpisode:
     score: float | None
     reasoning: bool
     """Whether the agent was asked to think before it answered."""
+    execution: str | None = None
+    """How its agent's chunks were played, if it answered chunks."""
     steps: Sequence[StoredStep]
 
 
@@ -76,10 +81,14 @@ class Replayer:
         self._start, self._env = start, env
         self._task = task
         self._seed, self._reader = seed, reader
+        self._chunks: Chunks | None = None
 
     def replay(self, episode: StoredEpisode) -> Replay:
         """Plays it and compares."""
         found, rewards, agreed = Replay(), 0.0, 0
+        self._chunks = None
+        if episode.execution is not None:
+            self._chunks = Chunks(self._task, Execution.read(episode.execution))
         over = cut = False
         self._task.reset(self._env, self._start.opening)
         for place, step in enumerate(episode.steps):
@@ -108,10 +117,20 @@ class Replayer:
 
     def _read(self, episode: StoredEpisode, step: StoredStep, found: Replay) -> ParsedAction:
         """Reads a reply again, and compares what was made of it."""
+        said = step.reply
+        if self._chunks is not None:
+            try:
+                said = self._chunks.said(step.step, step.reply)
+            except ContractError as error:
+                what, stored = str(error), shortened(step.reply)
+                found.faults.append(
+                    _fault(episode, "steps", what, step=step.step, column="reply", stored=stored)
+                )
+                self._chunks = None
         counts, otherwise = read_reply(
             self._task,
             self._env,
-            step.reply,
+            said,
             reasoning=episode.reasoning,
             reader=self._reader,
         )
@@ -167,6 +186,8 @@ class Replayer:
             _check(found, episode, step.step, "reward", step.reward, done.reward)
         else:
             found.right.add((step.step, "reward"))
+        if step.success is not None and done.success is not None:
+            _check(found, episode, step.step, "success", step.success, int(done.success))
         return done
 
     def _demonstrated(self, step: int) -> str | None:

@@ -52,7 +52,7 @@ ORDER BY c.task, c.format, c.id, e.opening
 """
 _EPISODE = "SELECT id, cell, opening, status, score, attempt FROM episodes WHERE id = ?"
 _STEPS = """
-SELECT step, reply, status, otherwise, reason, action, agrees, reward, outcome
+SELECT step, reply, status, otherwise, reason, action, agrees, reward, outcome, success
 FROM steps WHERE episode = ? AND attempt = ? ORDER BY step
 """
 _PLACES = """
@@ -349,6 +349,7 @@ class Checker:
                 status=fields["status"],
                 score=fields["score"],
                 reasoning=bool(stored.record.options.get("reasoning")),
+                execution=stored.record.options.get("execution"),
                 steps=[StoredStep(*row) for row in steps],
             )
         )

@@ -13,6 +13,9 @@ from icil.tasks.players import Player
 from icil.tasks.seeding import generator
 from icil.tasks.task import Task, Transition
 
+_DRAWN = 10
+"""About how many states of an episode of a slow world are drawn."""
+
 
 class Choice(NamedTuple):
     """An action and, when an episode is played again, what the world did then."""
@@ -73,8 +76,24 @@ def as_in(game: Game) -> Chooser:
     return choose
 
 
+def looks(task: Task[Any], step: int, steps: int) -> tuple[str, ...]:
+    """Returns the formats in which a state is looked at.
+
+    They are all of them, but a slow world, whose pictures may take a tenth of a second, is drawn in
+    some states of a long episode only, its first and its last among them.
+
+    Args:
+        task: The task.
+        step: The state's place in its episode.
+        steps: How many the episode has.
+    """
+    every = -(-steps // _DRAWN) if task.slow else 1
+    drawn = step % every == 0 or step == steps - 1
+    return task.formats if drawn else tuple(f for f in task.formats if f not in task.image_formats)
+
+
 def play(
-    task: Task[Any], opening: Opening, choose: Chooser, *, look: bool = False, env: Any = None
+    task: Task[Any], opening: Opening, choose: Chooser, *, look: int = 0, env: Any = None
 ) -> Game:
     """Plays an episode to its end, or to the horizon.
 
@@ -82,7 +101,7 @@ def play(
         task: The task.
         opening: Where it starts.
         choose: What is done.
-        look: Whether every state is rendered in every format.
+        look: How many steps it will have, where its states are to be looked at; see `looks`.
         env: The environment to play in; None for a new one.
     """
     own = env is None
@@ -90,7 +109,7 @@ def play(
     game = Game(opening, [], [], [])
     task.reset(env, opening)
     while len(game.actions) < task.horizon:
-        for format in task.formats if look else ():
+        for format in looks(task, len(game.actions), look) if look else ():
             task.observe(env, format)
         game.states.append(task.state_key(env))
         action, outcome = choose(task, env, len(game.actions))

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -27,7 +27,8 @@ from icil.tasks.conformance.findings import (
 )
 from icil.tasks.conformance.games import Game, Sample, as_in, difference, first, play, replay
 from icil.tasks.conformance.states import formats, legal_actions, looking, replies
-from icil.tasks.demonstrations import demonstrate, render
+from icil.tasks.demonstrations import Demonstration, demonstrate, render, windows
+from icil.tasks.demonstrations import replay as retrace
 from icil.tasks.errors import OpeningsError, UsageError
 from icil.tasks.openings import Opening, Split
 from icil.tasks.task import Task
@@ -37,6 +38,8 @@ EPISODES = 10
 
 _COMPARED = 100
 """How many openings of each split are compared."""
+_DRAWN = 10
+"""How many states of a demonstration are drawn where the world is slow."""
 _SPLITS: tuple[Split, ...] = ("demonstration", "evaluation")
 _NAME, _LINE = re.compile(r"[a-z][a-z0-9_]*(/[a-z0-9_-]+)*|[a-z]+:[\w./:-]+"), re.compile(r".*\S.*")
 
@@ -207,13 +210,20 @@ def _absent(task: Task[Any]) -> Iterator[Problem | Note]:
 def _rendering(subject: Sample) -> Iterator[Problem | Note]:
     if not subject.task.has_expert:
         yield Note("looked at demonstrations of random play, for there is no expert")
+    task = subject.task
     for demonstration in subject.demonstrations[:2]:
-        for format in subject.task.formats:
-            count = sum(1 for _ in render(subject.task, demonstration, format))
-            if count != len(demonstration.steps):
-                yield Problem(
-                    f"{format}: {count} observations", f"{len(demonstration.steps)}, one a step"
-                )
+        for format in task.formats:
+            shown = demonstration
+            if task.slow and format in task.image_formats:  # to its end, but drawn only there
+                shown = windows(demonstration, _DRAWN)[-1]
+                yield from _counted(format, retrace(task, demonstration), demonstration)
+            yield from _counted(format, render(task, shown, format), shown)
+
+
+def _counted(format: str, seen: Iterable[Any], demonstration: Demonstration) -> Iterator[Problem]:
+    count, steps = sum(1 for _ in seen), len(demonstration.steps)
+    if count != steps:
+        yield Problem(f"{format}: {count} observations", f"{steps}, one a step")
 
 
 def _ranking(subject: Sample) -> Iterator[Problem | Note]:

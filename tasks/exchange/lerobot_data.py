@@ -1,6 +1,6 @@
 """LeRobotDataset folders, read without `lerobot`: layouts v3 and v2.
 
-    v3   data/chunk-000/file-000.parquet, videos/KEY/chunk-000/file-000.mp4: several episodes a file;
+    v3   data/chunk-000/file-000.parquet, videos/KEY/chunk-000/file-000.mp4: several episodes;
          meta/episodes/**.parquet says where each stands, meta/tasks.parquet what was to be done
     v2   data/chunk-000/episode_000000.parquet, videos/chunk-000/KEY/episode_000000.mp4: one each;
          meta/episodes.jsonl, meta/tasks.jsonl

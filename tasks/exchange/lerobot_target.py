@@ -1,4 +1,4 @@
-"""LeRobotDatasets, layout v3, as a target: what `lerobot` loads, and `icil demos import` takes back.
+"""LeRobotDatasets (v3) as a target: what `lerobot` loads, and `icil demos import` takes back.
 
 Each frame holds `observation.state` (the numbers that the body knows of itself), `action`,
 `next.reward`, `next.done` and, with an image format, `observation.images.VIEW` for each view of

@@ -28,7 +28,7 @@ Vector = NDArray[np.float64]
 _SEEDS = 2**31
 
 
-class MetaWorldEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
+class MetaWorldEnv(gymnasium.Env[Vector, Vector]):
     """An arm and what lies before it; observations are Meta-World's 39 numbers.
 
     `reset` takes `options={"opening": {"seed": n}}`, which decides where things and the goal are;
@@ -51,7 +51,7 @@ class MetaWorldEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
         self.inner = _make(name)
         self._horizon, self._score = horizon, score
         self.observation_space = Box(-np.inf, np.inf, (39,), np.float64)
-        self.action_space = Box(-1.0, 1.0, (4,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (4,), np.float64)
         self.steps, self._met = horizon, False
 
     def reset(
@@ -70,7 +70,7 @@ class MetaWorldEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
         self.steps, self._met = 0, False
         return self.numbers, {}
 
-    def step(self, action: NDArray[np.float32]) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Moves the hand by up to a centimetre along each axis, and the gripper.
 
         Raises:
@@ -78,7 +78,7 @@ class MetaWorldEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
         """
         if self.steps >= self._horizon:
             raise ResetNeeded("there is no episode in progress; call reset() first")
-        self.numbers, shaped, _, _, info = self.inner.step(np.asarray(action, np.float32))
+        self.numbers, shaped, _, _, info = self.inner.step(np.asarray(action, np.float64))
         self.steps += 1
         last, success = self.steps == self._horizon, bool(info["success"])
         first, self._met = success and not self._met, self._met or success

@@ -25,7 +25,7 @@ DECIMALS = 3
 """Of the numbers shown unless set otherwise: millimetres."""
 KEY_DECIMALS = 4
 
-_SPACE = Box(-1.0, 1.0, (4,), np.float32)
+_SPACE = BoxActions(Box(-1.0, 1.0, (4,), np.float64))
 _LONGEST = 500
 _MOST_DECIMALS = 17
 _HAND, _FIRST, _SECOND, _GOAL = slice(0, 3), slice(4, 11), slice(11, 18), slice(36, 39)
@@ -100,7 +100,7 @@ class MetaWorld(Task[MetaWorldEnv]):
 
     def word(self, vector: NDArray[np.float64]) -> str:
         """Returns the action that a vector of four numbers is."""
-        return BoxActions.word(vector.clip(-1.0, 1.0).astype(np.float32))
+        return BoxActions.word(vector.clip(-1.0, 1.0))
 
     def make_env(self) -> MetaWorldEnv:
         """Returns a new world."""
@@ -143,18 +143,18 @@ class MetaWorld(Task[MetaWorldEnv]):
         things = [numbers[_FIRST], second] if second.any() else [numbers[_FIRST]]
         shown = ", ".join(f"object {self._list(thing)}" for thing in things)
         text = (
-            f"hand {self._list(numbers[_HAND])}, gripper {self._list(numbers[3:4])}, {shown}, "
+            f"hand {self._list(numbers[_HAND])}, gripper {self._list(numbers[3:4])[1:-1]}, {shown}, "
             f"goal {self._list(numbers[_GOAL])}"
         )
         return Observation(text=text, state=numbers)
 
     def legal_actions(self, env: MetaWorldEnv) -> BoxActions:
         """Returns all lists of four numbers from -1 to 1."""
-        return BoxActions(_SPACE)
+        return _SPACE
 
     def parse(self, text: str, env: MetaWorldEnv) -> ParsedAction:
         """Reads a JSON list of four numbers from -1 to 1."""
-        return BoxActions(_SPACE).parse(text)
+        return _SPACE.parse(text)
 
     def expert(self) -> Scripted:
         """Returns the library's script for this task."""

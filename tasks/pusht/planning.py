@@ -31,15 +31,15 @@ _FINE = 1.0
 class Effort:
     """How much is tried."""
 
-    beam: int = 5
+    beam: int = 8
     """Plans that are gone on with."""
-    pushes: int = 100
+    pushes: int = 200
     """Drawn at random for each of them."""
     rounds: int = 2
     """Of variations."""
     elite: int = 8
     """Pushes that are varied."""
-    variations: int = 40
+    variations: int = 60
     """Of all of them together, in each round."""
     depth: int = 14
     """The most pushes of a plan."""

@@ -36,6 +36,12 @@ class State(NamedTuple):
         return self.x, self.y
 
 
+_APART = State(-100.0, -100.0, 0.0, 0.0, Pose(256.0, 256.0, 0.0))
+"""A state in which nothing touches anything."""
+_MEMORY = 5
+"""Parts of a step, after which no contact is remembered."""
+
+
 class Simulator:
     """A table of its own; one thread at a time."""
 
@@ -52,6 +58,13 @@ class Simulator:
 
     def put(self, state: State) -> None:
         """Puts the table into a state."""
+        # The engine remembers contacts for three parts of a step, wherever things are put.
+        self._place(_APART)
+        for _ in range(_MEMORY):
+            self._space.step(_SECONDS)
+        self._place(state)
+
+    def _place(self, state: State) -> None:
         block, pusher = self._block, self._pusher
         pusher.position, pusher.velocity = state.pusher, (state.speed_x, state.speed_y)
         block.angle = state.pose.angle  # first, for it turns about the centre of gravity

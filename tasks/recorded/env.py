@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from icil.tasks.errors import OpeningsError, PoolError
+from icil.tasks.errors import OpeningsError
 from icil.tasks.exchange.lerobot_data import ACTION, STATE, Episode, LeRobotData
 
 Frame = NDArray[np.uint8]
@@ -16,7 +16,7 @@ _Film = tuple[int, Frame | None, Iterator[Frame]]
 """The step of the frame that was read last, that frame, and those after it."""
 
 
-class RecordedEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class RecordedEnv(gymnasium.Env[Any, Any]):
     """Plays episodes back.
 
     Args:
@@ -57,16 +57,7 @@ class RecordedEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Goes on to what was recorded next; the end of the recording ends the episode.
-
-        Raises:
-            PoolError: The action is not the one that was recorded.
-        """
-        if not np.array_equal(np.asarray(action, np.float32).reshape(-1), self.action):
-            raise PoolError(
-                f"{self._data.folder}, episode {self.episode.index}, step {self.step_number}: "
-                "another action than the recorded one; nobody knows what it would have led to"
-            )
+        """Goes on to what was recorded next, whatever is done; its end ends the episode."""
         reward = float(self._rewards[self.step_number])
         self.step_number += 1
         return self.numbers, reward, self.step_number == self.episode.length, False, {}

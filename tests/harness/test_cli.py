@@ -20,8 +20,8 @@ def test_help_lists_all_the_commands(icil):
     assert icil("-h") == said
     listed = [line.split()[0] for line in said.out.split("Commands:")[1].splitlines() if line]
     assert listed == [
-        *("agents", "check", "demos", "estimate", "imitation", "leaderboard"),
-        *("run", "selectors", "serve-fake", "tasks"),
+        *("agents", "check", "demos", "estimate", "imitation", "leaderboard", "report", "run"),
+        *("selectors", "serve", "serve-fake", "show", "tasks", "verify", "view"),
     ]
     for name in listed:
         helped = icil(name, "--help")
@@ -68,9 +68,8 @@ def test_run_leaves_a_leaderboard_and_prints_it(icil, tmp_path):
     said = icil("run", *SHORT, "--demos", "0,2", "--out", folder)
     assert (said.code, said.err) == (0, "")
     assert "tic_tac_toe · ascii" in said.out
-    assert said.out.splitlines()[-3:] == [
+    assert said.out.splitlines()[-2:] == [
         str(folder / "leaderboard.csv"),
-        str(folder / "scores.png"),
         f"run folder: {folder}",
     ]
     with (folder / "leaderboard.csv").open() as file:
@@ -84,7 +83,7 @@ def test_run_leaves_a_leaderboard_and_prints_it(icil, tmp_path):
     }
     assert {r["task"] for r in rows} == {"tic_tac_toe"}
     present = {path.name for path in folder.iterdir()}
-    assert {"experiment.yaml", "run.sqlite", "leaderboard.csv", "scores.png"} <= present
+    assert {"experiment.yaml", "run.sqlite", "leaderboard.csv"} <= present
     assert not any(name.endswith((".new", "-journal")) for name in present)
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from icil.harness import FakeModel
 
-FILES = ("imitation.csv", "gaps.csv", "imitation.png", "imitation.svg", "leaderboard.csv")
+FILES = ("imitation.csv", "gaps.csv", "leaderboard.csv", "figures")
 
 COMMAND = """
 import sys

@@ -149,7 +149,10 @@ def test_all_tables_are_written_into_the_folder(icil, runs):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--overall", "--published"), "--overall, --compare, --published and --leaks exclude each other"),
+        (
+            ("--overall", "--published"),
+            "--overall, --compare, --published and --leaks exclude each other",
+        ),
         (("--json", "-o", "x.csv"), "--json prints, and -o writes a file: give one"),
         (("-o", "x.xlsx"), "x.xlsx cannot be written: name a file .csv, .md or .parquet"),
         (("--compare", "models"), "'models' is not one of 'agents', 'selectors', 'formats'"),

@@ -201,7 +201,6 @@ def test_a_run_leaves_all_results_unless_told_otherwise(icil, inside):
         "leaderboard_overall.csv",
         "comparisons.csv",
         "provenance.csv",
-        "scores.png",
         "figures",
         "report.html",
     }

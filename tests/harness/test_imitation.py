@@ -356,8 +356,8 @@ def test_the_files_hold_what_was_found(play):
         "2",
         "0 demonstrations",
     )
-    assert (folder / "imitation.png").read_bytes().startswith(b"\x89PNG")
-    assert "<svg" in (folder / "imitation.svg").read_text()
+    assert (folder / "figures" / "imitation.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "figures" / "imitation.svg").read_text()
 
 
 def test_controls_are_measured_as_they_were_shown(play, contents):
@@ -407,4 +407,4 @@ def test_a_run_of_which_nothing_is_done_is_measured(walk):
     folder = walk(FakeModel("up", faults=fail_first(10**9)))
     found = measure_imitation(folder)
     assert (found.measured, found.curves.rows, found.gaps.rows) == (0, (), ())
-    assert (folder / "imitation.png").exists()
+    assert (folder / "figures" / "imitation.png").exists()

@@ -23,7 +23,7 @@ from icil.tasks import (
 )
 from icil.tasks.pools import make_pool, save_pool
 
-RESULTS = ("gaps.csv", "imitation.csv", "imitation.png", "imitation.svg", "leaderboard.csv")
+RESULTS = ("figures/imitation.svg", "gaps.csv", "imitation.csv", "leaderboard.csv")
 
 MEASURE = """
 import os, sys

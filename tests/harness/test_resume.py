@@ -364,7 +364,7 @@ def test_results_that_were_being_written_when_the_process_died_are_written_anew(
     whole, _ = undisturbed
     with pytest.raises(BugError):
         run(Experiment(**EXPERIMENT), tmp_path, agents={"fake": FakeModel(Trap(5, bug))})
-    for name in ("leaderboard.csv", "leaderboard.csv.new", "scores.png"):
+    for name in ("leaderboard.csv", "leaderboard.csv.new"):
         (tmp_path / name).write_text("half")
     run(Experiment(**EXPERIMENT), tmp_path, agents={"fake": FakeModel(by_prompt)})
     assert (tmp_path / "leaderboard.csv").read_bytes() == (whole / "leaderboard.csv").read_bytes()

@@ -80,7 +80,6 @@ def test_the_file_holds_the_rows_that_the_summary_and_the_store_give(play):
     store = open_run(summary.folder)
     assert make_leaderboard(store) == summary.leaderboard
     store.close()
-    assert summary.folder.joinpath("scores.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_complete_run_is_read_and_not_played_again(play, contents):

@@ -44,7 +44,18 @@ class Writer:
         number = next(self._hashes).to_bytes(16, "big")
         return (number, kind, content.encode() if isinstance(content, str) else content)
 
-    def episode(self, cell, opening, replies, *, shown=None, status="done", wrong=(), **more):
+    def episode(
+        self,
+        cell,
+        opening,
+        replies,
+        *,
+        shown=None,
+        status="done",
+        wrong=(),
+        prefix=("You act.",),
+        **more,
+    ):
         """Plays replies in the world itself, to its end; what is shown is given for each step."""
         task = make(cell.task)
         env = task.make_env()
@@ -53,6 +64,10 @@ class Writer:
         episode = store.begin_episode(
             store.cells()[cell.hash], opening, demonstrations=["d1", "d2"], reasons=["near", "far"]
         )
+        if shown:
+            first = [self.part(*one) for one in map(_as_part, prefix)]
+            hashes = tuple(part[0] for part in first)
+            store.set_prefix(episode.id, hashes[0], hashes, lambda: first)
         for number, reply in enumerate(replies):
             parts = [self.part(*one) for one in (shown[number] if shown else ())]
             question = [self.part("Which?")] if shown else []
@@ -86,6 +101,10 @@ class Writer:
                 message=message,
             )
         return episode.id
+
+
+def _as_part(one):
+    return one if isinstance(one, tuple) else (one,)
 
 
 @pytest.fixture

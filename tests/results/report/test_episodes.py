@@ -184,12 +184,12 @@ def test_a_teacher_forced_episode_starts_where_its_demonstration_did(cell, write
 def test_how_a_prompt_begins(cell, writer):
     one = cell()
     written = writer(one)
-    parts = [written.part("You act."), written.part(b"png", "png"), written.part("x" * 9000)]
-    id = written.episode(one, 0, WALK, shown=[[("a",)], [("b",)], [("c",)]])
-    other = written.episode(one, 1, ())
+    shown = [[("a",)], [("b",)], [("c",)]]
+    long = ("You act.", (b"png", "png"), "x" * 9000)
+    ids = [written.episode(one, n, WALK, shown=shown, prefix=p) for n, p in enumerate([long, "Y"])]
+    none = written.episode(one, 2, ())
     with reader(written.store) as found:
-        assert found.beginning(id) is None
-        written.store.set_prefix(other, b"h" * 16, tuple(p[0] for p in parts), lambda: parts)
-        beginning = found.beginning(other)
+        beginning, short, nothing = map(found.beginning, [*ids, none])
+    assert (short.text, short.whole, nothing) == ("Y", True, None)
     assert beginning.text.startswith("You act.[picture]\nxxx")
     assert (len(beginning.text), beginning.whole) == (6000, False)

@@ -169,13 +169,8 @@ def test_where_prompts_are_long_only_some_beginnings_are_kept(cell, writer, read
     model = cell()
     written = writer(model, episodes=200)
     for opening in range(200):
-        id = written.episode(model, opening, ["up"], shown=[[("a",)]], status="running")
-        parts = [written.part(RNG.bytes(4000).hex())]
-        written.store.set_prefix(id, parts[0][0], (parts[0][0],), lambda parts=parts: parts)
-    with written.store.resealing() as db:
-        db.execute(
-            "UPDATE episodes SET prefix = (SELECT hash FROM prefixes LIMIT 1 OFFSET opening)"
-        )
+        prefix = [RNG.bytes(4000).hex()]
+        written.episode(model, opening, ["up"], shown=[[("a",)]], status="running", prefix=prefix)
     found = write_report([written.store], tmp_path / "report.html", megabytes=1)
     page = read_page(found.path)
     begun = page.packs("beginnings")
