@@ -370,6 +370,13 @@ def _tasks(
             if name not in pools and not shipped_pool(name).exists():
                 skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
                 del wanted[name]
+    if "all" in experiment.task:
+        for name in [n for n in wanted if n not in experiment.task]:
+            try:
+                make(name)
+            except UsageError as error:  # an extra is not installed
+                skipped.append(f"{name}: {error}")
+                del wanted[name]
     for key in experiment.set:
         if (name := key.rpartition(".")[0]) not in {*wanted, *agents}:
             raise UnknownNameError(f"task or agent in the setting {key!r}:", name, wanted)
