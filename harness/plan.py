@@ -5,7 +5,7 @@ Whatever can be wrong with an experiment is found here, before anything is creat
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -76,8 +76,9 @@ class Plan:
         found["pool"] = {name: t.pool.hash for name, t in self.tasks.items() if t.pool}
         for cell in self.cells:
             pool = cell.task.pool
-            if pool is not None and pool.hash != found["pool"][cell.record.task]:
-                found["pool"][f"{cell.record.task} {cell.record.selector}"] = pool.hash
+            if cell.shows and pool is not None and pool.hash != found["pool"][cell.record.task]:
+                whose = " itself" if cell.agent.capabilities.formatless else ""
+                found["pool"][f"{cell.record.task}{whose} {cell.record.selector}"] = pool.hash
         if self.openings != EVALUATION:
             found["openings"] = self.openings._asdict()
         found["task"] = {name: t.task.version for name, t in self.tasks.items()}
@@ -178,6 +179,8 @@ def make_plan(
     skipped: list[str] = []
     tasks = _tasks(experiment, agents, ways, openings, skipped, tell, shows=shows)
     bound = _bind(ways, tasks, skipped, every="all" in experiment.task)
+    unspoken = {name: task.unspoken for name, task in tasks.items() if task.unspoken}
+    itself = {**bound, **_bind(ways, unspoken, [], every="all" in experiment.task)}
     experiment = experiment.model_copy(
         update={
             "selector": ways.names,
@@ -196,6 +199,7 @@ def make_plan(
             task,
             agents,
             bound[task.task.name],
+            itself[task.task.name],
             skipped,
             compared=openings == EVALUATION and not experiment.teacher_forced,
         )
@@ -252,11 +256,23 @@ def _cells(
     task: TaskPlan,
     agents: Mapping[str, Agent],
     ways: Mapping[str, Sequence[Way]],
+    itself: Mapping[str, Sequence[Way]],
     skipped: list[str],
     *,
     compared: bool,
 ) -> Iterator[Cell]:
-    """Yields a task's cells, the reference players' first if they are compared with."""
+    """Yields a task's cells, the reference players' first if they are compared with.
+
+    Args:
+        experiment: What is played.
+        template: The wording.
+        task: The task.
+        agents: The agents by name.
+        ways: By format how demonstrations are chosen and shown.
+        itself: The same for those who do not speak the task's action language.
+        skipped: Is told what is not played.
+        compared: Whether there are reference players.
+    """
     has_expert = task.task.plain.has_expert
     players = [name for name in REFERENCES if name != "expert" or has_expert]
     if compared:
@@ -267,8 +283,10 @@ def _cells(
             skipped.append(f"expert does not play {task.task.name}: it has no expert")
             continue
         if agent.capabilities.blind:
-            if name not in REFERENCES or not compared:
+            if name not in REFERENCES:
                 yield blind_cell(experiment, task, name, agent)
+            elif not compared:
+                yield blind_cell(experiment, plainly(task), name, agent)
             continue
         own = agent.capabilities.formatless
         played = plainly(task) if own else task
@@ -281,7 +299,7 @@ def _cells(
             if not own and (missing := _unseen(task.task, format, agent)):
                 skipped.append(f"{name} is not shown {task.task.name} {format}: {missing}")
                 continue
-            shown = ways[format or task.formats[0]]
+            shown = (itself if own else ways)[format or task.formats[0]]
             for cell in swept_cells(experiment, template, played, format, name, agent, shown):
                 budget, limit = cell.record.context_tokens, agent.capabilities.context_tokens
                 if budget is None or limit is None or budget <= limit:
@@ -365,17 +383,17 @@ def _tasks(
         n for name in experiment.task for n in (members() if name == "all" else (name,))
     )
     pools = {read_card(folder).task for folder in experiment.pool}
-    if shows and "all" in experiment.task:
-        for name in [n for n in wanted if n not in experiment.task]:
-            if name not in pools and not shipped_pool(name).exists():
-                skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
-                del wanted[name]
     if "all" in experiment.task:
         for name in [n for n in wanted if n not in experiment.task]:
             try:
                 make(name)
             except UsageError as error:  # an extra is not installed
                 skipped.append(f"{name}: {error}")
+                del wanted[name]
+    if shows and "all" in experiment.task:
+        for name in [n for n in wanted if n not in experiment.task]:
+            if name not in pools and not shipped_pool(name).exists():
+                skipped.append(f"{name}: it has no pool of demonstrations; give one with --pool")
                 del wanted[name]
     for key in experiment.set:
         if (name := key.rpartition(".")[0]) not in {*wanted, *agents}:
@@ -400,17 +418,31 @@ def _tasks(
                 f"it has {', '.join(task.formats)}"
             )
         whole = load_pool_for(task.plain, folders.get(name)) if shows else None
-        if whole is not None and isinstance(task, Spoken):
-            whole = task.pool(whole)
-        pool = whole
-        if pool is not None and experiment.window is not None:
-            pool = windowed(task, pool, experiment.window)
         compared = openings == EVALUATION and not experiment.teacher_forced
         references = load_references(task.plain) if compared else {}
-        plan = TaskPlan(task, formats, pool, references)
-        plan = with_openings(experiment, plan, openings, tell)
-        plans[name] = with_extensions(experiment, plan, whole, ways.selectors, openings, tell)
+
+        plan = TaskPlan(task, formats, whole, references)
+        unspoken: TaskPlan | None = None
+        if isinstance(task, Spoken):
+            spoken = None if whole is None else task.pool(whole)
+            if any(agent.capabilities.formatless for agent in agents.values()):
+                itself = replace(plan, task=task.plain)
+                unspoken = _offering(experiment, itself, ways, openings, tell)
+            plan = replace(plan, pool=spoken)
+        plan = _offering(experiment, plan, ways, openings, tell)
+        plans[name] = replace(plan, unspoken=unspoken)
     return plans
+
+
+def _offering(
+    experiment: Experiment, plan: TaskPlan, ways: Ways, openings: OpeningRange, tell: Telling
+) -> TaskPlan:
+    """Returns a task, which has its whole pool, with its openings and what is offered for each."""
+    whole = plan.pool
+    if whole is not None and experiment.window is not None:
+        plan = replace(plan, pool=windowed(plan.task, whole, experiment.window))
+    plan = with_openings(experiment, plan, openings, tell)
+    return with_extensions(experiment, plan, whole, ways.selectors, openings, tell)
 
 
 def _unseen(task: Task[Any], format: str, agent: Agent) -> str | None:

@@ -45,4 +45,4 @@ def _try_out(plan: Plan, cells: Sequence[Cell]) -> None:
             )
         task.step(env, parsed.value)
     if any(cell.record.agent == "expert" for cell in cells):
-        task.expert().close()
+        task.plain.expert().close()

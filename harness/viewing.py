@@ -135,8 +135,9 @@ class ViewServer:
 
     async def _page(self, request: web.Request) -> web.Response:
         def read() -> str:
+            stamp = self._look()
             with self._run() as run:
-                return live_page(run, self._known(run))
+                return live_page(run, self._known(run, stamp))
 
         return web.Response(text=await self._read(read), content_type="text/html")
 
@@ -144,10 +145,11 @@ class ViewServer:
         since = request.query.get("since", "")
 
         def read() -> dict[str, Any] | None:
-            if since == str(self._overview.get("revision")) and self._stamp == self._look():
+            stamp = self._look()
+            if since == str(self._overview.get("revision")) and self._stamp == stamp:
                 return None
             with self._run() as run:
-                return self._known(run)
+                return self._known(run, stamp)
 
         found = await self._read(read)
         return web.Response(status=204) if found is None else _json(found)
@@ -179,9 +181,13 @@ class ViewServer:
         with closing(open_run(self._folder)) as store, store.snapshot():
             yield ReportedRun(store)
 
-    def _known(self, run: ReportedRun) -> dict[str, Any]:
-        """Returns the overview, made anew where the store has changed."""
-        stamp = self._look()
+    def _known(self, run: ReportedRun, stamp: Stamp) -> dict[str, Any]:
+        """Returns the overview, made anew where the store has changed.
+
+        Args:
+            run: The run.
+            stamp: Of the store before it was opened: what is written later is news.
+        """
         if stamp != self._stamp:
             found, revision = live_overview(run), self._overview.get("revision", 0) + 1
             self._overview, self._stamp = {**found, "revision": revision}, stamp

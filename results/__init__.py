@@ -1,5 +1,6 @@
 """The run store, scores, leaderboards, curves, gaps and figures."""
 
+from icil.results.action_errors import ActionError, ActionErrors, make_action_errors
 from icil.results.comparisons import Comparison, Comparisons, Wins, make_comparisons
 from icil.results.curves import Curve, Curves, Point, make_curves
 from icil.results.figures import (
@@ -44,9 +45,12 @@ from icil.results.scores import (
     score_gap,
 )
 from icil.results.store import RunStore
+from icil.results.success import Success, Successes, make_success
 from icil.results.writing import Results, write_results
 
 __all__ = [
+    "ActionError",
+    "ActionErrors",
     "Answer",
     "COLUMNS",
     "CellRecord",
@@ -80,6 +84,8 @@ __all__ = [
     "ScoredCell",
     "StepRecord",
     "StoredPrompt",
+    "Success",
+    "Successes",
     "Usage",
     "Wins",
     "cells_frame",
@@ -89,6 +95,7 @@ __all__ = [
     "imitation_frame",
     "latencies_frame",
     "load",
+    "make_action_errors",
     "make_comparisons",
     "make_curves",
     "make_figures",
@@ -96,6 +103,7 @@ __all__ = [
     "make_leaderboard",
     "make_overall",
     "make_provenance",
+    "make_success",
     "mean_score",
     "normalized_score",
     "open_run",

@@ -143,20 +143,26 @@ class _Step(NamedTuple):
 
 def _task(experiment: Mapping[str, Any], name: str) -> Task[Any] | str:
     """Returns a task as it was set, or why its actions cannot be compared; '' for words."""
-    prefix = f"{name}."
-    given = experiment.get("set", {})
-    settings = {k.removeprefix(prefix): v for k, v in given.items() if k.startswith(prefix)}
+    given: Mapping[str, Any] = experiment.get("set", {})
+    settings = {key.rpartition(".")[2]: v for key, v in given.items() if _of(key) == name}
     try:
         task = make(name, settings)
+        box, now = task.action_box, (task.version, dict(task.settings))
     except IcilError as error:
         return str(error)
-    box = task.action_box
     if box is None:
         return ""
+    if now != (experiment["task"][name], experiment["settings"].get(f"task {name}", {})):
+        return "it is not set, or not of the version, as it was in the run"
     width = box.high - box.low
     if not (np.isfinite(width).all() and (width > 0).all()):
         return "its actions have no bounds"
     return task
+
+
+def _of(key: str) -> str:
+    """Returns whose setting it is."""
+    return key.rpartition(".")[0]
 
 
 def _estimates(task: Task[Any], steps: list[_Step]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Comparison:
     """What Holm's correction goes over."""
     task: str
     format: str
-    """Empty where formats are compared."""
+    """Empty where formats are compared, and where none of both looks at one."""
     agent: str
     """Empty where agents are compared."""
     selector: str
@@ -137,7 +137,7 @@ def make_comparisons(source: RunStore | Scored, kinds: Iterable[Kind] = KINDS) -
     """Compares what was played in a run, or in several that were read, finished or not.
 
     Cells with an overlong episode, and those whose demonstrations were altered, are left out.
-    Players that look at nothing are held against the agents in each of their settings.
+    Players that are never shown anything are held against the agents in each of their settings.
     """
     scored = as_scored(source)
     cells = [c for c in scored.cells if not c.overlong and _CONTROL not in c.shown.selector]
@@ -172,16 +172,23 @@ class _Pair(NamedTuple):
 
 
 def _agents(scored: Scored, cells: Sequence[ScoredCell]) -> Iterator[_Pair]:
+    # Who looks at no format stands beside all of them; two of that kind are compared once.
+    formatless = [cell for cell in cells if cell.formatless]
+    yield from _pairs_of_agents(scored, _opponents(formatless), "")
     for format in sorted({format for cell in cells for format in cell.formats}):
-        standing = [cell for cell in cells if format in cell.formats]
-        blind = _alike([cell for cell in standing if cell.blind], _where)
-        for of_task in blind.values():
-            yield from _pairs_of_agents(scored, combinations(of_task, 2), format)
-        seeing = [cell for cell in standing if not cell.blind]
-        for group in _alike(seeing, lambda cell: (*_where(cell), cell.shown)).values():
-            others = blind.get(_where(group[0]), [])
-            pairs = chain(combinations(group, 2), product(group, others))
-            yield from _pairs_of_agents(scored, pairs, format)
+        pairs = _opponents([cell for cell in cells if format in cell.formats])
+        mixed = (two for two in pairs if not all(cell.formatless for cell in two))
+        yield from _pairs_of_agents(scored, mixed, format)
+
+
+def _opponents(cells: Sequence[ScoredCell]) -> Iterator[tuple[ScoredCell, ScoredCell]]:
+    """Yields each two that are shown as much; who is never shown anything, with everybody."""
+    constant = _alike([cell for cell in cells if cell.constant], _where)
+    for group in constant.values():
+        yield from combinations(group, 2)
+    varying = [cell for cell in cells if not cell.constant]
+    for group in _alike(varying, lambda cell: (*_where(cell), cell.shown)).values():
+        yield from chain(combinations(group, 2), product(group, constant.get(_where(group[0]), [])))
 
 
 def _pairs_of_agents(
@@ -189,18 +196,20 @@ def _pairs_of_agents(
 ) -> Iterator[_Pair]:
     for one, other in pairs:
         if _played_alike(one, other):
-            first, second = sorted((one, other), key=lambda cell: (cell.blind, cell.agent))
+            first, second = sorted((one, other), key=lambda cell: (cell.constant, cell.agent))
             names = {"first": first.agent, "second": second.agent, "agent": "", "format": format}
             yield _pair(scored, "agents", first, second, names)
 
 
 def _selectors(scored: Scored, cells: Sequence[ScoredCell]) -> Iterator[_Pair]:
     def setting(cell: ScoredCell) -> tuple[Any, ...]:
-        return (*_where(cell), cell.formats, cell.agent, replace(cell.shown, selector=""))
+        shown = replace(cell.shown, selector="")
+        return (*_where(cell), cell.pool, cell.formats, cell.agent, shown)
 
     for group in _alike([cell for cell in cells if cell.shown.selector], setting).values():
         baseline = [cell for cell in group if cell.shown.selector == BASELINE]
         others = [cell for cell in group if cell.shown.selector != BASELINE]
+        others.sort(key=lambda cell: cell.shown.selector)
         for one, other in product(others, baseline) if baseline else combinations(others, 2):
             names = {"first": one.shown.selector, "second": other.shown.selector, "selector": ""}
             yield _pair(scored, "selectors", one, other, names)
@@ -208,9 +217,9 @@ def _selectors(scored: Scored, cells: Sequence[ScoredCell]) -> Iterator[_Pair]:
 
 def _formats(scored: Scored, cells: Sequence[ScoredCell]) -> Iterator[_Pair]:
     def setting(cell: ScoredCell) -> tuple[Any, ...]:
-        return (*_where(cell), cell.agent, cell.shown)
+        return (*_where(cell), cell.pool, cell.agent, cell.shown)
 
-    for group in _alike([cell for cell in cells if not cell.blind], setting).values():
+    for group in _alike([cell for cell in cells if not cell.formatless], setting).values():
         for one, other in combinations(sorted(group, key=lambda cell: cell.formats), 2):
             names = {"first": one.formats[0], "second": other.formats[0], "format": ""}
             yield _pair(scored, "formats", one, other, names)
@@ -238,7 +247,9 @@ def _where(cell: ScoredCell) -> tuple[Any, ...]:
 
 
 def _played_alike(one: ScoredCell, other: ScoredCell) -> bool:
-    """Whether two agents have played under the same options, as far as both have them."""
+    """Whether two agents have played with the same options and pool, as far as both have them."""
+    if None not in (one.pool, other.pool) and one.pool != other.pool:
+        return False
     both = one.options.keys() & other.options.keys()
     return one.player == other.player or all(one.options[k] == other.options[k] for k in both)
 
@@ -248,7 +259,7 @@ def _pair(
 ) -> _Pair:
     setting: dict[str, Any] = {
         "task": first.task,
-        "format": first.formats[0],
+        "format": "" if first.formatless else first.formats[0],
         "agent": first.agent,
         "selector": first.shown.selector,
         "demonstrations": first.demonstrations,

@@ -7,6 +7,7 @@ from icil.results.comparisons import Comparison, Wins
 from icil.results.leaderboard import Row
 from icil.results.overall import OverallRow
 from icil.results.published import PublishedRow
+from icil.results.success import Success
 
 Headings = Mapping[str, Literal["left", "right"]]
 
@@ -43,6 +44,18 @@ WINS: Headings = {
     "losses": "right",
     "undecided": "right",
     "uncorrected": "right",
+}
+SUCCESS: Headings = {
+    "agent": "left",
+    "selector": "left",
+    "demos": "right",
+    "n": "right",
+    "success [95 %]": "right",
+    "at the end [95 %]": "right",
+    "calls": "right",
+    "latency": "right",
+    "p50": "right",
+    "p95": "right",
 }
 
 TIED = "= not told apart from the row above (paired by opening, Holm's correction, 5 %)"
@@ -143,6 +156,21 @@ def wins_cells(row: Wins) -> tuple[str, ...]:
     return (row.first, row.second, *map(str, counts), single)
 
 
+def success_cells(row: Success) -> tuple[str, ...]:
+    """Returns a row's cells under `SUCCESS`; shares in percent, latencies in seconds."""
+    waits = (row.latency_mean_s, row.latency_p50_s, row.latency_p95_s)
+    return (
+        row.agent,
+        row.selector,
+        demonstrations(row.demonstrations, row.context_tokens),
+        str(row.episodes),
+        _percent(row.success_any, row.success_any_ci_low, row.success_any_ci_high),
+        _percent(row.success_last, row.success_last_ci_low, row.success_last_ci_high),
+        str(row.calls or ""),
+        *("" if wait is None else f"{wait:.3f} s" for wait in waits),
+    )
+
+
 def demonstrations(count: int, budget: int | None) -> str:
     """Returns how many demonstrations are shown, and the budget that they fill."""
     return str(count) if budget is None else f"{count} in {short(budget)}"
@@ -186,3 +214,7 @@ def _chance(p: float) -> str:
 
 def _more(row: Comparison) -> str:
     return "" if row.more_openings is None else f"+{row.more_openings:,}"
+
+
+def _percent(share: float, low: float, high: float) -> str:
+    return f"{share:.0%} [{low:.0%}, {high:.0%}]"

@@ -110,10 +110,11 @@ def make_gaps(source: RunStore | Scored) -> Gaps:
     cells = [_cell(cell) for cell in as_scored(source).cells if not cell.overlong]
     true = [cell for cell in cells if cell.shows and not cell.control and not cell.replays]
     gaps = [
-        gap
+        replace(gap, format=format)
         for cell in true
         for other in cells
         if (control := _difference(cell, other)) and (gap := _gap(cell, other, control))
+        for format in cell.scored.formats
     ]
 
     def place(gap: Gap) -> tuple[Any, ...]:
@@ -144,7 +145,7 @@ def _gap(cell: _Cell, other: _Cell, control: str) -> Gap | None:
     found = score_gap(mine, theirs, clusters)
     return Gap(
         task=cell.scored.task,
-        format=cell.scored.formats[0],
+        format="",
         agent=cell.scored.agent,
         selector=cell.selector,
         demonstrations=cell.scored.demonstrations,

@@ -76,7 +76,7 @@ class Row:
     """Whether it cannot be told apart from the row above."""
     drawn: Literal["openings", "sets", "one set"] = field(default="openings", metadata=_BESIDE)
     """What its intervals resample; `one set`: they hold for the demonstrations that were shown."""
-    run: str = field(default="", metadata=_BESIDE)
+    run: str = field(default="", compare=False, metadata=_BESIDE)
     """The run folder."""
     icil: str = field(default="", metadata=_BESIDE)
     """The version that made the run."""
@@ -259,8 +259,24 @@ def _common(experiments: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     }
 
 
+def _other_pools(cells: Iterable[ScoredCell]) -> Iterator[str]:
+    """Yields of which tasks demonstrations of several pools were shown."""
+    pools: dict[str, dict[str, set[str]]] = {}
+    for cell in cells:
+        if cell.pool is not None:
+            pools.setdefault(cell.task, {}).setdefault(cell.pool, set()).add(cell.source.run)
+    for task, found in sorted(pools.items()):
+        if len(found) > 1:
+            told = (f"{', '.join(sorted(runs))}: {pool[:12]}" for pool, runs in found.items())
+            yield (
+                f"the demonstrations of {task} are of several pools ({'; '.join(sorted(told))}): "
+                "cells that show those of different pools are ranked together, but not compared"
+            )
+
+
 def _notes(scored: Scored) -> Iterator[str]:
     """Yields what must be known of merged runs."""
+    yield from _other_pools(scored.cells)
     for task, names in scored.grounds.items():
         if len(names) < 2:
             continue

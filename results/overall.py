@@ -126,7 +126,7 @@ def make_overall(source: RunStore | Scored) -> Overall:
     found = contenders(as_scored(source))
     wanted: dict[str, set[tuple[Place, str]]] = {}
     for one in found:
-        if not all(cell.blind for cell in one.all_cells):
+        if not all(cell.constant for cell in one.all_cells):
             wanted.setdefault(one.demonstrations, set()).update(_have(one))
     rows = [_row(one, wanted.get(one.demonstrations, set())) for one in found]
     return Overall(tuple(_ranked(rows)))
@@ -141,7 +141,7 @@ def contenders(scored: Scored) -> list[Contender]:
         for selector in sorted({c.shown.selector for c in mine} - {""}) or [""]:
             of_selector = [c for c in mine if c.shown.selector in ("", selector)]
             found.append(Contender(agent, selector, ALL, _by_place(scored, of_selector)))
-        if all(cell.blind for cell in mine):
+        if all(cell.constant for cell in mine):
             continue
         for selector, size in sorted({(c.shown.selector, size_of(c)) for c in mine}):
             of_size = [c for c in mine if (c.shown.selector, size_of(c)) == (selector, size)]
@@ -264,7 +264,7 @@ def _expert(cell: ScoredCell) -> Mapping[int, float]:
 
 def _row(contender: Contender, wanted: set[tuple[Place, str]]) -> OverallRow:
     scores, cells = normalized_scores(contender), contender.all_cells
-    blind = all(cell.blind for cell in cells)
+    constant = all(cell.constant for cell in cells)
     mean = iqm = None
     bounds = iqm_bounds = _NO_BOUNDS
     if scores is not None:
@@ -275,8 +275,8 @@ def _row(contender: Contender, wanted: set[tuple[Place, str]]) -> OverallRow:
             iqm_bounds = interval(interquartile_mean(scores.resampled))
     costs = [cell.cost_usd for cell in cells]
     known = [cost for cost in costs if cost is not None]
-    have = {(place, "") for place in scores.places} if blind and scores else _have(contender)
-    asked = {(place, "") for place, _ in wanted} if blind else wanted
+    have = {(place, "") for place in scores.places} if constant and scores else _have(contender)
+    asked = {(place, "") for place, _ in wanted} if constant else wanted
     return OverallRow(
         rank=None,
         agent=contender.agent,

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,11 @@ from icil.results.records import EpisodeStatus, StepRecord
 from icil.results.rows import read_steps
 from icil.tasks.errors import StoreError
 
+CHANGED = "it was changed since it was written, and `icil verify` says where"
+"""What is told of a store that is whole and yet holds what no run writes."""
+
+_ALWAYS: Mapping[str, type] = {"experiment": dict, "experiment_hash": str, "formats": dict}
+"""What `meta` has of every run."""
 _HASH_BYTES = 16
 
 T = TypeVar("T")
@@ -32,9 +37,13 @@ class StoreReader:
         with self._guard():
             rows = self._db.execute("SELECT key, value FROM meta").fetchall()
         try:
-            return {key: json.loads(value) for key, value in rows}
+            found = {key: json.loads(value) for key, value in rows}
         except (TypeError, ValueError) as error:
             raise StoreError(f"{self.path}: the table meta holds what is not JSON") from error
+        for key, kind in _ALWAYS.items():
+            if not isinstance(found.get(key), kind):
+                raise StoreError(f"{self.path}: the table meta lacks the run's {key}; {CHANGED}")
+        return found
 
     def cells(self) -> dict[str, int]:
         """Returns the hashes of all cells with their numbers in this file."""

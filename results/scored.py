@@ -16,8 +16,10 @@ import numpy as np
 from icil.results.frames import cells_frame, episodes_frame, latencies_frame
 from icil.results.labels import label_agents
 from icil.results.planned import planned_episodes
+from icil.results.reader import CHANGED
 from icil.results.statistics import Clusters, Floats
 from icil.results.store import RunStore
+from icil.tasks.errors import StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,14 +59,19 @@ class ScoredCell:
     hash: str
     task: str
     formats: tuple[str, ...]
-    """Those in which it stands: its own, or all of its task's if it looks at nothing."""
-    blind: bool
-    """Whether it looks at nothing."""
+    """Those in which it stands: its own, or all of its task's if it depends on none."""
+    formatless: bool
+    """Whether it depends on none: its agent looks at nothing, or at the world's own arrays."""
+    constant: bool
+    """Whether its agent depends on nothing that a run sweeps: neither on the format nor, in any of
+    the cells, on demonstrations."""
     player: str
     """The agent's name."""
     agent: str
     """The name with the options that tell it from the agent's others."""
     shown: Shown
+    pool: str | None
+    """The hash of the pool that the demonstrations are from; None where none are shown."""
     options: Mapping[str, Any]
     planned: int
     """Episodes."""
@@ -139,7 +146,11 @@ class Scored:
 
 
 def read_scored(*stores: RunStore) -> Scored:
-    """Reads what was scored in some runs, finished or not."""
+    """Reads what was scored in some runs, finished or not.
+
+    Raises:
+        StoreError: A store is damaged, or was changed so that it is no run's any more.
+    """
     names = _run_names(stores)
     found: list[ScoredCell] = []
     runs, experiments = [], []
@@ -153,7 +164,11 @@ def read_scored(*stores: RunStore) -> Scored:
         experiments.append(meta["experiment"])
     cells = tuple(_without_copies(found)) if len(stores) > 1 else tuple(found)
     labels = label_agents(cells)
-    labelled = (replace(cell, agent=label) for cell, label in zip(cells, labels, strict=True))
+    shown = {cell.player for cell in cells if cell.shown.selector}
+    labelled = (
+        replace(cell, agent=label, constant=cell.formatless and cell.player not in shown)
+        for cell, label in zip(cells, labels, strict=True)
+    )
     return Scored(tuple(labelled), tuple(runs), tuple(experiments))
 
 
@@ -200,13 +215,16 @@ def _cells(store: RunStore, meta: Mapping[str, Any], source: Source) -> Iterator
         number, task, format = int(row["cell"]), str(row["task"]), str(row["format"])
         played = by_cell.get(number, episodes[:0])
         planned = planned_episodes(meta, str(row["cell_hash"]))
+        if task not in meta["formats"]:
+            raise StoreError(f"{store.path}: the run has no task {task}; {CHANGED}")
         yield ScoredCell(
             source=source,
             ground=_ground(meta["experiment"], task, planned),
             hash=str(row["cell_hash"]),
             task=task,
             formats=(format,) if format else tuple(meta["formats"][task]),
-            blind=not format,
+            formatless=not format,
+            constant=not format,
             player=str(row["agent"]),
             agent=str(row["agent"]),
             shown=Shown(
@@ -214,13 +232,31 @@ def _cells(store: RunStore, meta: Mapping[str, Any], source: Source) -> Iterator
                 demonstrations=int(row["demonstrations"]),
                 context_tokens=budget(row),
             ),
-            options=json.loads(row["options"]),
+            pool=_pool(meta["experiment"], row),
+            options=_options(store, row["options"]),
             planned=planned,
             episodes=played,
             sets=_sets(played),
             players=players.get(task, {}),
             latency_p50_s=latencies.get(number),
         )
+
+
+def _options(store: RunStore, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise StoreError(f"{store.path}: the options of a cell are not JSON; {CHANGED}")
+    return found
+
+
+def _pool(experiment: Mapping[str, Any], cell: "pd.Series[Any]") -> str | None:
+    if not (cell["demonstrations"] or budget(cell)):
+        return None
+    found: str | None = experiment.get("pool", {}).get(cell["task"])
+    return found
 
 
 def _sets(episodes: "pd.DataFrame") -> dict[int, int | None]:

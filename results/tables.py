@@ -8,6 +8,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
@@ -88,8 +89,13 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: It cannot be written.
     """
     making = path.with_name(path.name + ".new")
-    making.write_bytes(content)
-    making.replace(path)
+    try:
+        making.write_bytes(content)
+        making.replace(path)
+    except OSError:  # a full disk is not left fuller
+        with suppress(OSError):
+            making.unlink(missing_ok=True)
+        raise
 
 
 def _plain(annotation: Any) -> type:

@@ -121,7 +121,8 @@ EPISODES = Columns(
 STEPS = Columns(
     f"""
     SELECT {_PLACE_OF}, s.step, s.reply, s.status, s.otherwise, s.reason, s.action, s.agrees,
-           s.copies, s.expected, s.reward, s.outcome, s.prompt IS NOT NULL, {_SPENT}
+           s.copies, s.expected, s.reward, s.outcome, s.success, s.prompt IS NOT NULL,
+           {_SPENT}
     FROM steps s
     JOIN episodes e ON e.id = s.episode AND e.attempt = s.attempt
     JOIN cells c ON c.id = e.cell
@@ -140,6 +141,7 @@ STEPS = Columns(
         "expected": "string",
         "reward": "Float64",
         "outcome": "string",
+        "success": "boolean",
         "prompted": "boolean",
         **_USAGE,
     },

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from icil.tasks.demonstrations import Demonstration, demonstrate
-from icil.tasks.errors import PoolError
+from icil.tasks.errors import PoolError, UsageError
 from icil.tasks.openings import Opening, Split, take
 from icil.tasks.players import make_player
 from icil.tasks.pools import Pool, make_pool, save_pool
@@ -259,7 +259,16 @@ def _id(opening: Opening) -> str:
 
 
 def _head(task: Task[Any], job: _Job) -> str:
-    """Returns the first line of a journal: what is built."""
+    """Returns the first line of a journal: what is built.
+
+    Raises:
+        UsageError: The task is in an action language.
+    """
+    if type(task).tell is not Task.tell:
+        raise UsageError(
+            "a pool holds what was played, whatever language it is shown in: leave out "
+            "action_language and chunk"
+        )
     with closing(make_player(task, job.player)) as expert:
         head = {
             "task": task.name,

@@ -168,13 +168,16 @@ def demonstrate(
 ) -> Demonstration:
     """Lets the task's expert, or another player (`make_player`), play an episode.
 
-    The trace has the actions' own names, whatever the task calls them (`Task.plain`).
+    The trace has the actions' own names, whatever the task calls them (`Task.plain`); in an action
+    language it is in chunks (`Task.tell`).
 
     Raises:
         ContractError: The expert did something illegal, or the episode outlasts the horizon.
     """
-    task = task.plain
-    return play_episode(task, opening, id, make_player(task, player), draws_of(player))
+    plain = task.plain
+    return task.tell(
+        play_episode(plain, opening, id, make_player(plain, player), draws_of(player))
+    )
 
 
 def play_episode(

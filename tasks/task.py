@@ -8,7 +8,7 @@ method takes the environment that it is about, so that one task serves many at o
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from icil.tasks.errors import UnknownNameError, UsageError
 from icil.tasks.expert import EnvT, Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import Opening, OpeningSource, Split
+
+if TYPE_CHECKING:
+    from icil.tasks.demonstrations import Demonstration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +172,10 @@ class Task(ABC, Generic[EnvT]):
     def express(self, action: str, env: EnvT) -> str:
         """Returns a trace's action in this task's wording, where a setting has changed that."""
         return action
+
+    def tell(self, demonstration: "Demonstration") -> "Demonstration":
+        """Returns a demonstration of `plain` as one of this task; see `icil.tasks.languages`."""
+        return demonstration
 
     @abstractmethod
     def expert(self) -> Expert[EnvT]:

@@ -3,6 +3,7 @@
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from icil.harness.cli.plain import harmless, in_markup
 from icil.results.action_errors import ActionError, make_action_errors
 from icil.results.scores import Estimate
 from icil.results.store import RunStore
@@ -29,12 +30,11 @@ _MOST = 8
 def print_action_errors(store: RunStore, console: "Console") -> None:
     """Prints a table for each task and format of a teacher-forced run."""
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     found = make_action_errors(store)
     for task, why in found.unmeasured.items():
-        console.print(f"{task}: {why}", markup=False)
+        console.print(harmless(f"{task}: {why}"), markup=False)
     if not found.rows:
         console.print(
             "no action errors: they are of teacher-forced runs of tasks whose actions are vectors"
@@ -45,8 +45,8 @@ def print_action_errors(store: RunStore, console: "Console") -> None:
         for number, name in enumerate(_HEADINGS):
             table.add_column(name, justify="left" if number < _NAMES else "right", no_wrap=True)
         for one in rows:
-            table.add_row(escape(one.agent), escape(one.selector), *_numbers(one))
-        console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
+            table.add_row(in_markup(one.agent), in_markup(one.selector), *_numbers(one))
+        console.print(f"[bold]{in_markup(task)} · {in_markup(format)}[/bold]")
         console.print(table)
     console.print(
         "error: distance from the demonstrated action, in parts of the range of each number, on "

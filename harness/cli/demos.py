@@ -98,7 +98,7 @@ def build(
 
 @demos.command("import")
 @click.argument("where", metavar="PLACE")
-@click.option("--from", "source", required=True, help="What it is: lmact or minari.")
+@click.option("--from", "source", required=True, help="What it is: lerobot, lmact or minari.")
 @click.option("--task", required=True, help="The task whose demonstrations they are.")
 @click.option(
     "--set", "settings", metavar="SETTING=VALUE", multiple=True, help="Setting of the task."
@@ -115,7 +115,7 @@ def import_(
     """Make a pool of the demonstrations of others, each played again and compared.
 
     PLACE is a folder (of LMAct's data: that of all worlds, or of one) or the id of a Minari data
-    set on this machine.
+    set on this machine. What a robot recorded is not simulated: it is the task recorded:PLACE.
     """
     from rich.progress import MofNCompleteColumn, Progress
 
@@ -151,8 +151,13 @@ def import_(
 
 @demos.command()
 @click.argument("pool")
-@click.option("--to", "target", required=True, help="What it becomes: minari or parquet.")
-@click.option("--format", help="Also hold the observations in this format (parquet only).")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    help="What it becomes: lerobot, lerobot-png, minari or parquet.",
+)
+@click.option("--format", help="Also hold the observations in this format (not minari).")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="The new file or folder."
 )

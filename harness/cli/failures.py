@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from icil.harness.cli.plain import harmless
+
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What newer versions of click raise, with the help as its message, for a bare group."""
 
@@ -21,7 +23,7 @@ def explained() -> Iterator[None]:
         if isinstance(error, _HELP):
             error.show()
         else:
-            click.echo(f"icil: {error.format_message()}", err=True)
+            click.echo(f"icil: {harmless(error.format_message())}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("icil: interrupted", err=True)
@@ -29,11 +31,11 @@ def explained() -> Iterator[None]:
     except _icil_error() as error:
         from icil.tasks.errors import UsageError
 
-        click.echo(f"icil: {error}", err=True)
+        click.echo(f"icil: {harmless(str(error))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:  # a path that cannot be looked at, an output that cannot be written
         with suppress(OSError):
-            click.echo(f"icil: {error}", err=True)
+            click.echo(f"icil: {harmless(str(error))}", err=True)
         sys.exit(1)
 
 

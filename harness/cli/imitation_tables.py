@@ -5,9 +5,9 @@ from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from icil.harness.cli.plain import in_markup
 from icil.harness.cli.tables import shown_demonstrations
 from icil.results import Curves, Estimate, Gaps
 
@@ -38,13 +38,13 @@ def print_curves(curves: Curves, console: Console) -> None:
         table = _table(_CURVES)
         for row in rows:
             table.add_row(
-                escape(row.agent),
-                escape(row.selector),
+                in_markup(row.agent),
+                in_markup(row.selector),
                 shown_demonstrations(row),
                 str(row.episodes),
                 *map(_estimate, (row.agreement, row.copies, row.on_course)),
             )
-        console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
+        console.print(f"[bold]{in_markup(task)} · {in_markup(format)}[/bold]")
         console.print(table)
 
 
@@ -55,16 +55,16 @@ def print_gaps(gaps: Gaps, console: Console) -> None:
         for row in rows:
             gap = Estimate(mean=row.gap, low=row.gap_ci_low, high=row.gap_ci_high)
             table.add_row(
-                escape(row.agent),
-                escape(row.selector),
+                in_markup(row.agent),
+                in_markup(row.selector),
                 shown_demonstrations(row),
-                escape(row.control),
+                in_markup(row.control),
                 str(row.openings),
                 f"{row.score_mean:.3f}",
                 f"{row.control_mean:.3f}",
                 _estimate(gap, sign="+"),
             )
-        console.print(f"[bold]learned in context: {escape(task)} · {escape(format)}[/bold]")
+        console.print(f"[bold]learned in context: {in_markup(task)} · {in_markup(format)}[/bold]")
         console.print(table)
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from icil.results import RunStore, Scored
 
+_OF_EACH = ("--leaks", "--success", "--actions")
+"""Options that print a table of each run by itself."""
+
 
 @click.command()
 @click.argument("folders", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -35,6 +38,16 @@ if TYPE_CHECKING:
 @click.option(
     "--leaks", is_flag=True, help="What gives openings away: demonstrations kept back, and shown."
 )
+@click.option(
+    "--success",
+    is_flag=True,
+    help="In how many episodes the goal was met, and how long calls took.",
+)
+@click.option(
+    "--actions",
+    is_flag=True,
+    help="How far actions are from the demonstrated ones, in teacher-forced runs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scripts.")
 @click.option(
     "--write", is_flag=True, help="Also write all tables anew into the folder of each run."
@@ -46,6 +59,8 @@ def leaderboard(
     compare: str | None,
     published: bool,
     leaks: bool,
+    success: bool,
+    actions: bool,
     as_json: bool,
     write: bool,
 ) -> None:
@@ -57,20 +72,24 @@ def leaderboard(
     from icil.results import open_run, read_scored, write_results
     from icil.tasks.errors import StoreError, UsageError
 
-    if overall + (compare is not None) + published + leaks > 1:
+    of_each = [
+        name for name, given in zip(_OF_EACH, (leaks, success, actions), strict=True) if given
+    ]
+    if overall + (compare is not None) + published + len(of_each) > 1:
         raise UsageError(
-            "--overall, --compare, --published and --leaks exclude each other: give one"
+            "--overall, --compare, --published, --leaks, --success and --actions exclude each "
+            "other: give one"
         )
-    if leaks and (out is not None or as_json or write):
-        raise UsageError("--leaks prints a table, and goes with no other option")
+    if of_each and (out is not None or as_json or write):
+        raise UsageError(f"{of_each[0]} prints a table, and goes with no other option")
     if out is not None and as_json:
         raise UsageError("--json prints, and -o writes a file: give one")
     where = folders[0]
     try:
         with ExitStack() as stack:
             stores = [stack.enter_context(closing(open_run(one))) for one in _once(folders)]
-            if leaks:
-                _print_leaks(stores)
+            if of_each:
+                _print_of_each(of_each[0], stores)
                 return
             for store in stores if write else ():
                 where = store.path.parent / "leaderboard.csv"
@@ -92,12 +111,20 @@ def leaderboard(
     table.show(make_console())
 
 
-def _print_leaks(stores: "Sequence[RunStore]") -> None:
+def _print_of_each(option: str, stores: "Sequence[RunStore]") -> None:
+    """Prints what is shown of each run by itself."""
+    from icil.harness.cli.action_errors_table import print_action_errors
     from icil.harness.cli.leaks_table import print_leaks
+    from icil.harness.cli.plain import plain
+    from icil.harness.cli.success_table import print_success
     from icil.harness.cli.tables import make_console
 
+    show = dict(zip(_OF_EACH, (print_leaks, print_success, print_action_errors), strict=True))
+    console = make_console()
     for store in stores:
-        print_leaks(store, make_console())
+        if len(stores) > 1:
+            console.print(plain(f"{store.path.parent}:"))
+        show[option](store, console)
 
 
 class _Table(NamedTuple):

@@ -3,6 +3,7 @@
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from icil.harness.cli.plain import in_markup
 from icil.harness.cli.tables import shown_demonstrations
 from icil.results.leaks import LeakCounts, count_leaks
 from icil.results.store import RunStore
@@ -18,7 +19,6 @@ _NAMES = 2
 def print_leaks(store: RunStore, console: "Console") -> None:
     """Prints a table for each task and format: demonstrations kept from episodes, and shown."""
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
     found = count_leaks(store)
@@ -30,8 +30,8 @@ def print_leaks(store: RunStore, console: "Console") -> None:
         for number, name in enumerate(_HEADINGS):
             table.add_column(name, justify="left" if number < _NAMES else "right", no_wrap=True)
         for one in cells:
-            table.add_row(escape(one.cell.agent), escape(one.cell.selector), *_numbers(one))
-        console.print(f"[bold]{escape(task)} · {escape(format)}[/bold]")
+            table.add_row(in_markup(one.cell.agent), in_markup(one.cell.selector), *_numbers(one))
+        console.print(f"[bold]{in_markup(task)} · {in_markup(format)}[/bold]")
         console.print(table)
     console.print(
         "left out: demonstrations not offered to an episode, for they pass through its opening or "

@@ -27,7 +27,7 @@ def _tabulate() -> None:
     from rich.table import Table
 
     from icil.harness.cli.tables import make_console
-    from icil.tasks import make, members, names
+    from icil.tasks import UsageError, make, members, names
 
     table = Table(
         "task", "what it is", "formats", "horizon", "published: random", "expert", "source"
@@ -40,7 +40,11 @@ def _tabulate() -> None:
                 what = f"a family, such as {example}; icil tasks {name} lists all"
             table.add_row(f"{name}…", what, "", "", "", "", "")
             continue
-        task = make(name)
+        try:
+            task = make(name)
+        except UsageError as error:  # an extra is not installed
+            table.add_row(name, escape(str(error)), "", "", "", "", "")
+            continue
         known = task.references
         table.add_row(
             name,

@@ -29,6 +29,13 @@ def plain(text: str) -> "Text":
     return Text(harmless(text))
 
 
+def in_markup(text: str) -> str:
+    """Returns a text as it may stand in rich's markup: without markup or control characters."""
+    from rich.markup import escape
+
+    return escape(harmless(text))
+
+
 def one_line(text: str, longest: int) -> str:
     """Returns the beginning of a text in one line, line ends written as `⏎`."""
     short = text if len(text) <= longest else text[: longest - 1] + "…"

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.box import Box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from icil.harness.cli.plain import harmless, in_markup
 from icil.results import (
     CellRecord,
     Comparisons,
@@ -79,22 +79,22 @@ def print_leaderboard(
         billed = console.width >= _ROOM and any(row.input_tokens for row in rows)
         table = _table({"run": "left"} if merged else {}, BOARD, BILL if billed else {})
         for row in rows:
-            cells = [escape(cell) for cell in board_cells(row)]
+            cells = [in_markup(cell) for cell in board_cells(row)]
             if row.errors:
                 cells[-1] = f"[red]{cells[-1]}[/red]"
             bill = bill_cells(row) if billed else ()
-            table.add_row(*([escape(row.run)] if merged else []), *cells, *bill)
+            table.add_row(*([in_markup(row.run)] if merged else []), *cells, *bill)
         for one in published:
             if (one.task, one.format) == (task, format):
-                cells = [escape(cell) for cell in published_cells(one)]
+                cells = [in_markup(cell) for cell in published_cells(one)]
                 table.add_row(*([""] if merged else []), *cells, style="dim")
-        console.print(f"[bold]{escape(' · '.join(filter(None, (task, format, ground))))}[/bold]")
+        console.print(f"[bold]{in_markup(' · '.join(filter(None, (task, format, ground))))}[/bold]")
         console.print(table)
     sources = sorted({one.source for one in published})
     for line in (*leaderboard.notes, *board_legend(leaderboard.rows, sources)):
-        console.print(line, markup=False)
+        console.print(harmless(line), markup=False)
     if leaderboard.experiment.get("episodes"):
-        console.print(_protocol(leaderboard.experiment), markup=False)
+        console.print(harmless(_protocol(leaderboard.experiment)), markup=False)
 
 
 def print_overall(overall: Overall, console: Console) -> None:
@@ -102,7 +102,7 @@ def print_overall(overall: Overall, console: Console) -> None:
     for number, rows in groupby(overall.rows, key=lambda row: row.demonstrations):
         over = "the mean over all numbers of demonstrations"
         console.print(f"[bold]{over if number == 'all' else f'{number} demonstrations'}[/bold]")
-        console.print(_filled(OVERALL, map(overall_cells, rows)))
+        console.print(filled(OVERALL, map(overall_cells, rows)))
     console.print(
         "norm.: the normalised score, mean over formats, then tasks; IQM: its interquartile mean "
         "over tasks and formats; no rank where something is missing",
@@ -116,13 +116,13 @@ def print_comparisons(comparisons: Comparisons, console: Console) -> None:
         rows = list(group)
         columns = comparison_fields(rows)
         headings = {column.heading: column.side for column in columns}
-        console.print(f"[bold]{escape(family)}[/bold]")
-        console.print(_filled(headings, ([one.show(row) for one in columns] for row in rows)))
+        console.print(f"[bold]{in_markup(family)}[/bold]")
+        console.print(filled(headings, ([one.show(row) for one in columns] for row in rows)))
     if not comparisons.rows:
         console.print("there is nothing to compare: no two cells differ in this alone")
         return
     console.print("[bold]in how many settings[/bold]")
-    console.print(_filled(WINS, map(wins_cells, comparisons.wins)))
+    console.print(filled(WINS, map(wins_cells, comparisons.wins)))
     console.print(
         "paired by opening; sign-flip tests, Holm's correction within each table; uncorrected: "
         "wins and losses at 5 % each; +n for 80 %: so many more "
@@ -138,10 +138,11 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
     return demonstrations(row.demonstrations, row.context_tokens)
 
 
-def _filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
+def filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
+    """Returns a table of plain texts."""
     table = _table(headings)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(in_markup, row))
     return table
 
 
@@ -149,7 +150,7 @@ def _table(*headings: Headings) -> Table:
     table = Table(box=_BOX, pad_edge=False, padding=(0, 1, 0, 0))
     for name, side in [item for one in headings for item in one.items()]:
         table.add_column(
-            escape(name), justify=side, no_wrap=name != _FOLDED, max_width=_WIDEST.get(name)
+            in_markup(name), justify=side, no_wrap=name != _FOLDED, max_width=_WIDEST.get(name)
         )
     return table
 

@@ -59,7 +59,8 @@ class TaskSamples:
     def _recorded(self, player: str) -> list[Demonstration]:
         known = self._task.references.get(player, {})
         found = [(opening, known.get(opening.index)) for opening in self._task.openings]
-        return [shown for opening, shown in found if shown and shown.opening == opening]
+        task = self._task.task
+        return [task.tell(shown) for opening, shown in found if shown and shown.opening == opening]
 
 
 def _some(episodes: Sequence[Demonstration]) -> list[Demonstration]:

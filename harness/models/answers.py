@@ -12,6 +12,8 @@ _LONGEST = 200
 _MOST_TOKENS = 10**12
 """More than any call takes: a count above is rubbish, which no sum could hold."""
 
+_LEAST = -1e6
+"""A log-probability that is as good as that of nothing; a lower one may be no float at all."""
 _ROUNDED = 1e-3
 """By how much a log-probability may be above 0."""
 
@@ -78,7 +80,7 @@ def read_place(
     for token, logprob in told:
         if not (isinstance(token, str) and _is_number(logprob) and logprob <= _ROUNDED):
             return None
-        read.append((token, min(0.0, logprob)))
+        read.append((token, min(0.0, max(_LEAST, logprob))))
     return Place(token=str(said[0]), likeliest=tuple(sorted(read, key=lambda one: -one[1])))
 
 

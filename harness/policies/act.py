@@ -77,7 +77,7 @@ class ActSession(Session):
         if demonstrations:
             raise ModelError("/act takes no demonstrations", fault="fatal")
         status, content = await self._post("/reset", {}, _RESET_S)
-        if status >= 400 and status not in _NO_RESET:
+        if status >= 300 and status not in _NO_RESET:
             raise status_error(status, error_text(content), {})
 
     async def infer(self, observed: Observed, timeout_s: float) -> Answered:
@@ -108,8 +108,12 @@ class ActSession(Session):
                 timeout=aiohttp.ClientTimeout(total=timeout_s),
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(_LONGEST_ANSWER)
-                return response.status, content
+                content = bytearray()
+                async for piece in response.content.iter_any():
+                    content += piece
+                    if len(content) > _LONGEST_ANSWER:
+                        raise rubbish_error(f"the answer is longer than {_LONGEST_ANSWER} bytes")
+                return response.status, bytes(content)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise connection_error(error) from error
 
@@ -164,7 +168,7 @@ def _read(found: dict[str, Any]) -> Any:
     try:
         dtype, shape = np.dtype(str(found.get("dtype"))), tuple(found.get("shape") or ())
         data = base64.b64decode(found["__numpy__"], validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
+    except (TypeError, ValueError, SyntaxError, binascii.Error) as error:
         raise ValueError(f"an array is none: {error}") from error
     sizes = all(type(n) is int and n >= 0 for n in shape)
     if dtype.kind not in "biuf" or not sizes or len(data) != dtype.itemsize * math.prod(shape):

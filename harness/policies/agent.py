@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
 
+import numpy as np
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -47,6 +48,8 @@ _TRIES = 5
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 _KEPT = 256
 """Demonstrations that are kept as arrays."""
+_LONGEST_WORD = 128
+"""Characters of what a server says of itself that are kept."""
 _DIGITS = 9
 """Significant digits of a number in the store: what a float32 has."""
 
@@ -232,8 +235,8 @@ def _check_use(use: Use, metadata: Mapping[str, Any]) -> None:
     Raises:
         ModelError: It does not; all episodes would fail alike.
     """
-    said = metadata.get("demonstrations", "none")
-    if use == "server" and not metadata.get("demonstrations_hash"):
+    said = _text(metadata, "demonstrations") or "none"
+    if use == "server" and not _text(metadata, "demonstrations_hash"):
         raise ModelError(
             "demonstrations: server needs a server whose metadata holds a demonstrations_hash",
             fault="fatal",
@@ -260,18 +263,27 @@ def _reply(
         said = str(error.args[0]) if error.args else "it holds no actions"
         raise ModelError(f"the policy's answer cannot be played: {scrub(said)}") from error
     images = sum(one.dtype == "uint8" and one.ndim == 3 for one in numbers(dict(observed)))
+    rounded = np.array([[float(f"{x:.{_DIGITS}g}") for x in row] for row in chunk.tolist()])
     return Reply(
-        text=json.dumps([[float(f"{x:.{_DIGITS}g}") for x in row] for row in chunk.tolist()]),
+        # A bound itself may have more digits, and what is rounded lies beyond it.
+        text=json.dumps(np.clip(rounded, talk.mapped.box.low, talk.mapped.box.high).tolist()),
         usage=Usage(latency_s=latency_s, images=images),
-        model=str(talk.metadata.get("model") or talk.metadata.get("policy") or "") or None,
+        model=_text(talk.metadata, "model") or _text(talk.metadata, "policy"),
         parameters={"steps": len(chunk), **answered.timing, **_told(talk.metadata)},
     )
 
 
 def _told(metadata: Mapping[str, Any]) -> Mapping[str, str]:
     """Returns what a server says of its demonstrations."""
-    told = metadata.get("demonstrations_hash")
-    return {"demonstrations_hash": str(told)[:64]} if told else {}
+    told = _text(metadata, "demonstrations_hash")
+    return {"demonstrations_hash": told} if told else {}
+
+
+def _text(metadata: Mapping[str, Any], key: str) -> str | None:
+    """Returns what a server says of itself, which may be anything: a text, None for no text."""
+    value = metadata.get(key)
+    value = value.hex() if isinstance(value, bytes) else value
+    return value[:_LONGEST_WORD] or None if isinstance(value, str) else None
 
 
 def openpi(

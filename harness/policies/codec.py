@@ -58,7 +58,7 @@ def unpack(data: bytes) -> Any:
         return msgpack.unpackb(data, object_hook=_read, raw=False)
     except CodecError:
         raise
-    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise CodecError(f"no msgpack: {error or type(error).__name__}") from error
 
 
@@ -102,7 +102,8 @@ def _scalar(fields: dict[bytes, Any]) -> Any:
     if type(value) not in (bool, int, float):
         raise CodecError(f"a scalar is {value!r:.60}")
     try:
-        return dtype.type(value)
+        with np.errstate(over="ignore"):
+            return dtype.type(value)
     except (OverflowError, ValueError) as error:
         raise CodecError(f"a scalar of dtype {dtype} is {value!r:.60}") from error
 
@@ -111,7 +112,7 @@ def _dtype(fields: dict[bytes, Any]) -> np.dtype[Any]:
     name = fields.get(_DTYPE)
     try:
         dtype = np.dtype(name.decode() if isinstance(name, bytes) else str(name))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise CodecError(f"an array's dtype is {name!r:.60}") from error
     _check_kind(dtype)
     return dtype

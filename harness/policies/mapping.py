@@ -95,12 +95,16 @@ class Mapped:
                 known = ", ".join(map(str, answer)) if isinstance(answer, Mapping) else "no map"
                 raise KeyError(f"the answer holds no {key!r} ({known:.80})")
             answer = answer[key]
-        found = np.asarray(answer)
-        if found.dtype.kind not in "iuf":
+        try:
+            found = np.asarray(answer)
+        except ValueError:  # rows of several lengths
             return answer
+        if found.dtype.kind not in "iuf" or not found.ndim:
+            return answer
+        found = found.astype(np.float64)
         if actions.columns is not None:
             found = found[..., actions.columns[0] : actions.columns[1]]
-        if actions.scale == "unit" and found.ndim and found.shape[-1] == self.box.dimension:
+        if actions.scale == "unit" and found.shape[-1] == self.box.dimension:
             found = self.box.low + (found + 1) / 2 * (self.box.high - self.box.low)
         return found
 

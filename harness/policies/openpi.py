@@ -36,6 +36,8 @@ DIALECTS: tuple[Dialect, ...] = ("openpi", "roboarena", "vllm_omni", "ricl")
 
 _OMNI_PATH = "/v1/realtime/robot/openpi"
 _CONNECT_S, _CLOSE_S = 30.0, 2.0
+_SHOW_S = 600.0
+"""How long a server may take over demonstrations: hundreds of megabytes of pictures."""
 _LONGEST_MESSAGE = 256 << 20
 """In bytes, either way."""
 _LONGEST_FAULT = 200
@@ -127,8 +129,8 @@ class OpenpiSession(Session):
             await self._receive(_CONNECT_S, text=True)
         if demonstrations:
             packed = await asyncio.to_thread(_packed, demonstrations)
-            await self._send_bytes(packed)
-            await self._receive(_CONNECT_S)
+            await self._send_bytes(packed, _SHOW_S)
+            await self._receive(_SHOW_S)
 
     async def infer(self, observed: Observed, timeout_s: float) -> Answered:
         """See `Session`."""
@@ -137,7 +139,7 @@ class OpenpiSession(Session):
             message |= {"endpoint": "infer", "session_id": self._name}
         elif self._dialect == "ricl":
             message = {f"query_{key}": value for key, value in message.items()}
-        await self._send(message)
+        await self._send(message, timeout_s)
         found = await self._receive(timeout_s)
         return Answered(content=found, timing=_timing(found))
 
@@ -145,17 +147,21 @@ class OpenpiSession(Session):
         """See `Session`."""
         await self._connection.close()
 
-    async def _send(self, message: Mapping[str, Any]) -> None:
+    async def _send(self, message: Mapping[str, Any], timeout_s: float = _CONNECT_S) -> None:
         try:
-            await self._send_bytes(pack(message))
+            await self._send_bytes(pack(message), timeout_s)
         except CodecError as error:
             raise ModelError(str(error), fault="fatal") from error
 
-    async def _send_bytes(self, data: bytes) -> None:
+    async def _send_bytes(self, data: bytes, timeout_s: float) -> None:
         from websockets.exceptions import ConnectionClosed
 
         try:
-            await self._connection.send(data)
+            async with asyncio.timeout(timeout_s):  # one that reads nothing takes nothing
+                await self._connection.send(data)
+        except TimeoutError as error:
+            what = f"the server did not take the message within {timeout_s:g} s"
+            raise connection_error(TimeoutError(what)) from error
         except (ConnectionClosed, OSError) as error:
             raise connection_error(error) from error
 

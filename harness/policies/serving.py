@@ -171,7 +171,7 @@ class PolicyServer:
                         self._episodes += 1
                         episode = await _Episode.begin(self._served, self._episodes)
                     answer = await episode.answer(message)
-                except (CodecError, IcilError, ValueError) as error:
+                except (CodecError, IcilError, ValueError, TypeError) as error:
                     await connection.send(scrub(f"{type(error).__name__}: {error}"))
                     await connection.close(_BROKEN, "the observation could not be answered")
                     return

@@ -18,7 +18,7 @@ from icil.prompt_builders.controls.control import Alteration, Control, Rank, Sco
 from icil.prompt_builders.selectors import Selection
 from icil.tasks import Demonstration, Expert, Opening, PoolError, Task, UsageError, sample_action
 from icil.tasks.adviser import Adviser
-from icil.tasks.demonstrations import Window, play_episode, windows
+from icil.tasks.demonstrations import Chunked, Window, play_episode, windows
 from icil.tasks.players import RandomPlayer
 from icil.tasks.seeding import generator
 
@@ -128,21 +128,25 @@ class _WrongExpert(Alteration):
             return known[1]
 
     def _episode(self, demonstration: Demonstration, attempt: int) -> Demonstration:
-        task = self._stage.task
+        task = self._stage.task.plain
         player: Expert[Any] = (
             Adversary(task, demonstration.opening) if self._adversary else RandomPlayer(task)
         )
         whole, first = demonstration, 0
         if isinstance(demonstration, Window):
             whole, first = demonstration.whole, demonstration.first
+        before = first
+        if isinstance(whole, Chunked):
+            whole, before = whole.whole, first * whole.length
         id = f"{demonstration.id}~{self._name}" + (f":{attempt}" if attempt else "")
         played = play_episode(
             task,
             demonstration.opening,
             id,
-            _After(task, whole, first, player),
+            _After(task, whole, before, player),
             partial(_draws, self._name, demonstration.id, attempt),
         )
+        played = self._stage.task.tell(played)
         if self._stage.window is None:
             return played
         return replace(windows(played, self._stage.window)[first // self._stage.window], id=id)

@@ -147,8 +147,10 @@ class _SelectorsPanel:
         return Estimate(mean=row.score_mean, low=row.score_ci_low, high=row.score_ci_high)
 
     def _gap(self, selector: str, size: Size) -> Estimate | None:
-        place, agent, _ = self._chosen
-        row = self._gaps.get((place.task, place.format, agent, selector, size))
+        (task, format), agent = self._chosen.place[:2], self._chosen.agent
+        # Of an agent that looks at no format, there is one comparison for all of them.
+        known = (self._gaps.get((task, one, agent, selector, size)) for one in (format, ""))
+        row = next(filter(None, known), None)
         if row is None:
             return None
         return Estimate(mean=row.difference, low=row.difference_ci_low, high=row.difference_ci_high)

@@ -34,7 +34,7 @@ COLUMNS = (
 )
 """Name, heading and explanation of each."""
 FILTERS = ("run", "task", "format", "agent", "selector")
-_MODELS_ALONE = ("tokens", "cost", "latency")
+_MODELS_ALONE = ("tokens", "cost")
 """Columns that are there only where a model was called."""
 
 Cell = list[Any]
@@ -51,6 +51,7 @@ def make_board(
     hidden |= set() if any(row.ground for row in rows) else {"ground"}
     hidden |= set() if any(row.errors for row in rows) else {"errors"}
     hidden |= set() if any(row.input_tokens for row in rows) else set(_MODELS_ALONE)
+    hidden |= set() if any(row.latency_p50_s is not None for row in rows) else {"latency"}
     return {
         "columns": [one for one in COLUMNS if one[0] not in hidden],
         "filters": [one for one in FILTERS if one not in hidden],
@@ -85,17 +86,18 @@ def _row(row: Row, run: int, cell: int) -> dict[str, Any]:
         text = getattr(row, name)
         shown[name] = [text, text]
     shown |= _bill(row) if row.input_tokens else {one: ["", None] for one in _MODELS_ALONE}
+    latency = row.latency_p50_s
+    shown["latency"] = ["" if latency is None else f"{latency:.2f} s", latency]
     interval = [row.normalized_ci_low, row.normalized_mean, row.normalized_ci_high]
     return {"run": run, "cell": cell, "interval": interval, "shown": shown}
 
 
 def _bill(row: Row) -> dict[str, Cell]:
-    tokens, latency = row.input_tokens + row.output_tokens, row.latency_p50_s
+    tokens = row.input_tokens + row.output_tokens
     cached = _share(row.cached_input_tokens / row.input_tokens)
     return {
         "tokens": [short(tokens), tokens, cached],
         "cost": ["?" if row.cost_usd is None else f"${row.cost_usd:.2f}", row.cost_usd],
-        "latency": ["–" if latency is None else f"{latency:.2f} s", latency],
     }
 
 

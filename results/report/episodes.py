@@ -19,7 +19,7 @@ from icil.tasks import IcilError, Observation, StoreError
 
 _STEPS = """
 SELECT s.step, s.shown, s.question, s.demonstrations, s.reply, s.status, s.otherwise, s.reason,
-       s.action, s.expected, s.agrees, s.copies, s.reward, s.outcome, s.input_tokens,
+       s.action, s.expected, s.agrees, s.copies, s.reward, s.outcome, s.success, s.input_tokens,
        s.cached_input_tokens, s.cache_write_tokens, s.output_tokens, s.reasoning_tokens, s.images,
        s.cost_usd, s.latency_s, s.model, s.finish, s.detail, s.dropped
 FROM steps s JOIN episodes e ON e.id = s.episode AND e.attempt = s.attempt

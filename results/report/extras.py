@@ -4,11 +4,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from icil.results.comparisons import KINDS, make_comparisons
-from icil.results.display import OVERALL, WINS, comparison_fields, overall_cells, wins_cells
+from icil.results.display import (
+    OVERALL,
+    SUCCESS,
+    WINS,
+    comparison_fields,
+    overall_cells,
+    success_cells,
+    wins_cells,
+)
 from icil.results.overall import make_overall
 from icil.results.provenance import make_provenance
 from icil.results.report.runs import ReportedRun
 from icil.results.scored import Scored
+from icil.results.success import make_success
 
 _ROWS = 300
 """Of a table that stands in full in a file of its own."""
@@ -44,6 +53,20 @@ def make_extras(scored: Scored) -> Iterator[ExtraTable]:
                 ["where", *(field.heading for field in shown)],
                 ([one.family, *(field.show(one) for field in shown)] for one in rows),
                 "comparisons.csv",
+            )
+
+
+def make_successes(runs: Sequence[ReportedRun]) -> Iterator[ExtraTable]:
+    """Yields in how many episodes of each run the goal was met; nothing of runs without goals."""
+    for run in runs:
+        rows = make_success(run.store).rows
+        if rows:
+            yield _table(
+                "In how many episodes the goal was met (at any step; at the last), and how long "
+                "calls took" + (f": {run.name}" if len(runs) > 1 else ""),
+                ["task", "format", *SUCCESS],
+                ([row.task, row.format, *success_cells(row)] for row in rows),
+                "success.csv",
             )
 
 

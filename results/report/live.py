@@ -5,7 +5,7 @@ from typing import Any
 from icil.results.planned import planned_episodes
 from icil.results.report.drawings import draw_run
 from icil.results.report.episodes import EpisodeReader
-from icil.results.report.extras import make_extras
+from icil.results.report.extras import make_extras, make_successes
 from icil.results.report.overview import make_overview
 from icil.results.report.packing import encode
 from icil.results.report.page import render_page
@@ -33,9 +33,8 @@ def live_page(run: ReportedRun, overview: dict[str, Any]) -> str:
         run: The run.
         overview: What it knows at once.
     """
-    return render_page(
-        run.name, overview, [draw_run(run)], list(make_extras(read_scored(run.store)))
-    )
+    extras = [*make_extras(read_scored(run.store)), *make_successes([run])]
+    return render_page(run.name, overview, [draw_run(run)], extras)
 
 
 def live_episode(reader: EpisodeReader, id: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ function verdict(step) {
   if (step.agrees !== undefined) {
     chips.push(step.agrees ? chip("good", "as the expert") : chip("mixed", "not as the expert"));
   }
+  if (step.success) chips.push(chip("good", "the goal is met"));
   if (step.copies) chips.push(chip("", "copies the nearest demonstrated state"));
   return make("div", { class: "verdict" }, ...chips);
 }

@@ -14,7 +14,7 @@ from typing import Any
 from icil.results.report.choosing import Chosen, choose_episodes
 from icil.results.report.drawings import draw_run
 from icil.results.report.episodes import EpisodeReader
-from icil.results.report.extras import make_extras, make_origins
+from icil.results.report.extras import make_extras, make_origins, make_successes
 from icil.results.report.overview import cell_label, make_overview, with_episodes
 from icil.results.report.packing import Packer, encode, pack, to_json
 from icil.results.report.page import Packs, render_page
@@ -120,7 +120,7 @@ class _Draft:
         self._total = sum(map(len, lines))
         self._chosen = choose_episodes(runs, lines)[:episodes]
         self._overview = make_overview(runs, lines, scored)
-        self._extras = list(make_extras(scored))
+        self._extras = [*make_extras(scored), *make_successes(runs)]
         self._origins = [make_origins(run) for run in runs]
         self._galleries = [draw_run(run, f"f{number}-") for number, run in enumerate(runs)]
         self._tally = _Tally()

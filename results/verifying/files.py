@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from icil.results.action_errors import ACTION_ERRORS, make_action_errors
 from icil.results.comparisons import make_comparisons
 from icil.results.curves import make_curves
 from icil.results.gaps import make_gaps
@@ -14,6 +15,7 @@ from icil.results.overall import make_overall
 from icil.results.provenance import make_provenance
 from icil.results.scored import Scored, read_scored
 from icil.results.store import RunStore
+from icil.results.success import SUCCESS, make_success
 from icil.results.verifying.faults import Fault, Findings, shortened
 
 _CELL = ("task", "format", "agent", "selector", "demonstrations", "context_tokens")
@@ -56,6 +58,18 @@ _TABLES = {
         make=lambda _, scored: make_comparisons(scored).wins_to_csv(),
         keys=("compared", "first", "second"),
         counters=("settings",),
+        again="icil run",
+    ),
+    SUCCESS: _Table(
+        make=lambda store, scored: make_success(store, scored).to_csv(),
+        keys=_CELL,
+        counters=("episodes", "calls"),
+        again="icil run",
+    ),
+    ACTION_ERRORS: _Table(
+        make=lambda store, _: make_action_errors(store).to_csv(),
+        keys=(*_CELL, "dimension", "step"),
+        counters=("episodes", "actions"),
         again="icil run",
     ),
     "provenance.csv": _Table(

@@ -15,7 +15,7 @@ from icil.tasks.actions import ActionBox, ParsedAction, excerpt
 from icil.tasks.demonstrations import Chunked, Demonstration
 from icil.tasks.errors import UsageError
 from icil.tasks.expert import EnvT, Expert
-from icil.tasks.languages.chunks import all_actions, bounded, chunked, cut, from_units
+from icil.tasks.languages.chunks import actions_of, all_actions, bounded, chunked, cut, from_units
 from icil.tasks.languages.language import ActionLanguage, Chunk, LanguageError
 from icil.tasks.languages.names import make_language
 from icil.tasks.observation import Observation
@@ -157,6 +157,10 @@ class Spoken(Task[EnvT]):
         done = all_actions(self._task, pool.demonstrations)
         spoken = map(self._speak, pool.demonstrations, done)
         return make_pool(self, spoken, split=card.split, origin=origin)
+
+    def tell(self, demonstration: Demonstration) -> Chunked:
+        """Returns a demonstration of the task in chunks of this language."""
+        return self._speak(demonstration, actions_of(self._task, demonstration))
 
     def _speak(self, demonstration: Demonstration, actions: Chunk) -> Chunked:
         words = tuple(map(self.language.encode, cut(actions, self.chunk)))

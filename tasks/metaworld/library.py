@@ -2,6 +2,7 @@
 
 import warnings
 from functools import cache
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -26,12 +27,13 @@ def library() -> Library:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from metaworld.env_dict import ALL_V3_ENVIRONMENTS
-            from metaworld.policies import ENV_POLICY_MAP, policy
+            from metaworld.policies import ENV_POLICY_MAP
     except ImportError as error:
         raise UsageError(
             f"metaworld is not installed ({error}): pip install 'icil[robots]'"
         ) from error
     # Its scripts warn at steps that the world cuts off anyway; other filters are not of one thread.
+    policy: Any = import_module("metaworld.policies.policy")
     policy.warnings = SimpleNamespace(warn=lambda message: None)
     return Library(dict(ALL_V3_ENVIRONMENTS), dict(ENV_POLICY_MAP))
 

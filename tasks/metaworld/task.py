@@ -142,8 +142,9 @@ class MetaWorld(Task[MetaWorldEnv]):
         second = numbers[_SECOND]
         things = [numbers[_FIRST], second] if second.any() else [numbers[_FIRST]]
         shown = ", ".join(f"object {self._list(thing)}" for thing in things)
+        gripper = self._list(numbers[3:4])[1:-1]
         text = (
-            f"hand {self._list(numbers[_HAND])}, gripper {self._list(numbers[3:4])[1:-1]}, {shown}, "
+            f"hand {self._list(numbers[_HAND])}, gripper {gripper}, {shown}, "
             f"goal {self._list(numbers[_GOAL])}"
         )
         return Observation(text=text, state=numbers)

@@ -72,7 +72,8 @@ class PushTEnv(gymnasium.Env[Vector, Vector]):
     def state(self) -> State:
         """What planners start from."""
         pusher, block = self._inner.agent, self._inner.block
-        return State(*pusher.position, *pusher.velocity, Pose(*block.position, block.angle))
+        (x, y), (speed_x, speed_y), (left, top) = pusher.position, pusher.velocity, block.position
+        return State(x, y, speed_x, speed_y, Pose(left, top, block.angle))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

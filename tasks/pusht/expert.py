@@ -62,8 +62,7 @@ class PushPlanner(Expert[PushTEnv]):
             return _worded(_away(env.state))
         if not self._on_plan(env):
             self._plan(env)
-        place = env.steps - self._from
-        return _worded(self._targets[place] if self._targets else env.state.pusher)
+        return _worded(self._targets[env.steps - self._from])
 
     def _on_plan(self, env: PushTEnv) -> bool:
         place = env.steps - self._from
@@ -72,9 +71,11 @@ class PushPlanner(Expert[PushTEnv]):
     def _plan(self, env: PushTEnv) -> None:
         start, left = env.state, env.horizon - env.steps
         found = make_plan(start, left, self._table, generator("pusht", "planner"), self._effort)
-        self._from, self._targets, self._states = env.steps, found.targets, [start]
+        # Where nothing brings the block nearer, the pusher stays.
+        self._targets = found.targets or (_said(start.pusher),) * left
+        self._from, self._states = env.steps, [start]
         self._table.put(start)
-        for target in found.targets[:-1]:
+        for target in self._targets[:-1]:
             self._states.append(self._table.step(self._states[-1], target))
 
 
@@ -90,12 +91,15 @@ def _away(state: State) -> Point:
     """Returns a place farther from the block, for a pusher that is done."""
     centre = state.pose.point(*CENTRE)
     off = max(math.dist(state.pusher, centre), 1.0)
-    x, y = (
-        min(max(there + _BACK * (there - middle) / off, 0.0), SIDE)
-        for there, middle in zip(state.pusher, centre, strict=True)
-    )
+    (x, y), (to_x, to_y) = centre, state.pusher
+    return _said((to_x + _BACK * (to_x - x) / off, to_y + _BACK * (to_y - y) / off))
+
+
+def _said(target: Point) -> Point:
+    """Returns a target as it is said: rounded, and on the table."""
+    x, y = (round(min(max(number, 0.0), SIDE), TARGET_DECIMALS) for number in target)
     return x, y
 
 
 def _worded(target: Point) -> str:
-    return BoxActions.word([round(number, TARGET_DECIMALS) for number in target])
+    return BoxActions.word(target)

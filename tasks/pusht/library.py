@@ -3,9 +3,20 @@
 import os
 import warnings
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from icil.tasks.errors import UsageError
+
+
+def check_installed() -> None:
+    """Checks that there is a gym-pusht, without importing it.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    if find_spec("gym_pusht") is None:
+        raise UsageError("gym-pusht is not installed: pip install 'icil[robots]'")
 
 
 @cache
@@ -13,8 +24,9 @@ def library() -> Any:
     """Returns gym-pusht's class of environments.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: It is not installed, or lacks libraries of the system.
     """
+    check_installed()
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         with warnings.catch_warnings():
@@ -22,6 +34,7 @@ def library() -> Any:
             from gym_pusht.envs.pusht import PushTEnv
     except ImportError as error:
         raise UsageError(
-            f"gym-pusht is not installed ({error}): pip install 'icil[robots]'"
+            f"gym-pusht cannot be imported: {error}; its library for pictures needs libGL and glib "
+            "(on Debian, apt-get install libgl1 libglib2.0-bin)"
         ) from error
     return PushTEnv

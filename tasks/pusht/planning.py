@@ -78,26 +78,25 @@ def make_plan(
     beam, best = [first], first
     for _ in range(effort.depth):
         found = [
+            plan for parent in beam for plan in _expand(parent, start, steps, table, rng, effort)
+        ]
+        best = min((best, *found), key=_merit)
+        unsolved = [
             plan
-            for parent in beam
-            for plan in _expand(parent, start, steps, table, rng, effort)
-            if len(plan.targets) + plan.off / 100.0 < steps or plan.solved
+            for plan in found
+            if not plan.solved
+            and len(plan.targets) < steps
+            and (not best.solved or plan.worth < len(best.targets))
         ]
-        solved = [plan for plan in found if plan.solved]
-        if solved:
-            quick = min(solved, key=lambda plan: len(plan.targets))
-            if not best.solved or len(quick.targets) < len(best.targets):
-                best = quick
-        found = [
-            p for p in found if not p.solved and (not best.solved or p.worth < len(best.targets))
-        ]
-        found.sort(key=lambda plan: plan.worth)
-        beam = _apart(found, effort.beam)
+        beam = _apart(sorted(unsolved, key=lambda plan: plan.worth), effort.beam)
         if not beam:
             break
-        if not best.solved:
-            best = min((best, *beam), key=lambda plan: plan.off)
     return best
+
+
+def _merit(plan: Plan) -> tuple[bool, float]:
+    """Returns what is to be small: the steps of a plan that reaches the target, or what is left."""
+    return not plan.solved, len(plan.targets) if plan.solved else plan.off
 
 
 def _apart(plans: list[Plan], count: int) -> list[Plan]:

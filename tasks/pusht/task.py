@@ -14,7 +14,7 @@ from icil.tasks.observation import Observation
 from icil.tasks.openings import SeededOpenings, Split
 from icil.tasks.pusht.env import SCORES, PushTEnv, Score
 from icil.tasks.pusht.expert import PushPlanner
-from icil.tasks.pusht.library import library
+from icil.tasks.pusht.library import check_installed
 from icil.tasks.pusht.shape import SIDE
 from icil.tasks.task import Task
 
@@ -62,7 +62,7 @@ class PushT(Task[PushTEnv]):
         side: int = PICTURE,
         decimals: int | None = DECIMALS,
     ) -> None:
-        library()
+        check_installed()
         if score not in SCORES:
             raise UnknownNameError("score", score, SCORES)
         _check("horizon", horizon, 1, _LONGEST)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -194,6 +195,20 @@ def test_news_come_when_there_are_some(folder):
     # The run could tidy up after itself: nobody held its store.
     assert not (folder / f"{FILE_NAME}-wal").exists()
     assert json.dumps(second)
+
+
+def test_what_is_written_while_the_overview_is_made_is_news(folder):
+    """The overview of a run that ends just then must not be the last that is told."""
+    server = ViewServer(folder)
+    with closing(RunStore(folder / FILE_NAME)) as store:
+        stamp = server._look()
+        with server._run() as run:
+            cell = min(run.cells)
+            store.begin_episode(cell, 7)
+            found = server._known(run, stamp)
+        assert ["episodes", "8 done"] in found["runs"][0]["facts"]
+        assert server._look() != server._stamp
+    asyncio.run(server.stop())
 
 
 def test_a_port_that_is_taken_and_a_folder_without_a_run(folder, tmp_path):

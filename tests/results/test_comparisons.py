@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from icil.results import make_comparisons, read_scored
+from icil.results import make_comparisons, make_leaderboard, read_scored
 
 HEADER = (
     "compared,family,task,format,agent,selector,demonstrations,context_tokens,first,second,"
@@ -109,6 +109,69 @@ def test_players_that_look_at_nothing_stand_in_every_setting(compare, make_cell)
     ]
 
 
+def test_players_that_depend_on_no_format_are_compared_once(compare, make_cell):
+    """Their episodes stand beside every format; each is evidence once."""
+    one, other = [1.0] * 6, [0.0] * 6
+    found = compare(
+        {
+            make_cell("vla/a", format="", selector="", demonstrations=0): one,
+            make_cell("vla/b", format="", selector="", demonstrations=0): other,
+            make_cell("model", format="rgb"): one,
+        },
+        "agents",
+    )
+    assert [(row.first, row.second, row.format, row.family) for row in found.rows] == [
+        ("vla/a", "vla/b", "", "agents · toy"),
+        ("model", "vla/a", "rgb", "agents · toy · rgb"),
+        ("model", "vla/b", "rgb", "agents · toy · rgb"),
+    ]
+    assert [(row.settings, row.wins) for row in found.wins] == [(1, 1), (1, 0), (1, 0)]
+
+
+def test_policies_that_are_shown_demonstrations_are_held_against_who_is_shown_as_many(
+    compare, make_cell
+):
+    one = [1.0, 0.0]
+
+    def vla(demonstrations, selector="random"):
+        return make_cell("vla/a", format="", selector=selector, demonstrations=demonstrations)
+
+    cells = {vla(0, ""): one, vla(4): one, vla(4, "hard"): one, make_cell("random"): one}
+    cells |= {make_cell("model", demonstrations=4): one, make_cell("model", demonstrations=8): one}
+    found = compare(cells, "agents", "selectors", "formats")
+    assert [(r.first, r.second, r.format, r.selector, r.demonstrations) for r in found.rows] == [
+        ("vla/a", "random", "", "", 0),
+        ("vla/a", "random", "", "hard", 4),
+        ("vla/a", "random", "", "random", 4),
+        ("model", "random", "ascii", "random", 4),
+        ("model", "vla/a", "ascii", "random", 4),
+        ("model", "random", "ascii", "random", 8),
+        ("hard", "random", "", "", 4),
+    ]
+
+
+def test_demonstrations_of_other_pools_are_not_compared(make_store, make_cell, play, tmp_path):
+    stores = []
+    for name, pool in {"a": "1" * 32, "b": "2" * 32, "c": "2" * 32}.items():
+        (tmp_path / name).mkdir()
+        shown, bare = make_cell(name), make_cell(name, selector="", demonstrations=0)
+        experiment = {"episodes": 1, "pool": {"toy": pool}}
+        path = tmp_path / name / "run.sqlite"
+        stores.append(make_store(shown, bare, path=path, experiment=experiment))
+        for cell in (shown, bare):
+            play(stores[-1], cell, 0, 1.0)
+    scored = read_scored(*stores)
+    found = make_comparisons(scored, ["agents"])
+    assert [(row.first, row.second, row.demonstrations) for row in found.rows] == [
+        ("a", "b", 0),
+        ("a", "c", 0),
+        ("b", "c", 0),
+        ("b", "c", 1),
+    ]
+    (note,) = make_leaderboard(scored).notes
+    assert note.startswith(f"the demonstrations of toy are of several pools (a: {'1' * 12}; b, c: ")
+
+
 def test_one_agent_with_other_options_is_another_player(compare, make_cell):
     found = compare(
         {
@@ -134,7 +197,7 @@ def test_selectors_are_held_against_random(compare, make_cell):
 
 def test_selectors_are_held_against_each_other_where_random_is_not_played(compare, make_cell):
     found = compare({make_cell(selector=name): [1.0, 0.0] for name in "cab"}, "selectors")
-    assert sorted(map(sorted, pairs(found))) == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert pairs(found) == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
 def test_formats_are_held_against_each_other(compare, make_cell):

@@ -153,3 +153,16 @@ def test_the_file_is_written_whole(gaps, make_cell, tmp_path):
     found.write(path)
     assert path.read_text() == found.to_csv()
     assert [one.name for one in tmp_path.glob("gaps*")] == ["gaps.csv"]
+
+
+def test_gaps_of_an_agent_that_looks_at_no_format_stand_in_each(make_store, make_cell, play):
+    shown = make_cell("vla/a", format="", demonstrations=4)
+    bare = make_cell("vla/a", format="", selector="", demonstrations=0)
+    store = make_store(shown, bare)
+    play(store, shown, 0, 1.0)
+    play(store, bare, 0, 0.25)
+    found = make_gaps(store).rows
+    assert [(gap.format, gap.control, gap.gap) for gap in found] == [
+        ("ascii", "0 demonstrations", 0.75),
+        ("rgb", "0 demonstrations", 0.75),
+    ]

@@ -210,3 +210,29 @@ def test_the_csv_has_the_columns_and_never_a_nan(board, make_cell, players, tmp_
     assert text.splitlines()[0] == ",".join(OVERALL_COLUMNS)
     assert "nan" not in text.lower()
     assert make_overall(store).to_csv() == text
+
+
+def test_a_policy_that_is_shown_demonstrations_has_a_row_for_each_number(
+    make_store, make_cell, play
+):
+    def vla(agent, demonstrations):
+        selector = "random" if demonstrations else ""
+        fields = {"format": "", "selector": selector, "demonstrations": demonstrations}
+        return make_cell(agent, **fields)
+
+    players = {make_cell("random"): 0.0, make_cell("expert"): 1.0}
+    cells = {**players, vla("vla/a", 0): 0.25, vla("vla/a", 4): 0.75, vla("vla/b", 0): 0.5}
+    store = make_store(*cells)
+    for cell, score in cells.items():
+        play(store, cell, 0, score)
+    found = {
+        (row.agent, row.demonstrations): (row.rank, row.normalized_mean)
+        for row in make_overall(store).rows
+        if row.agent.startswith("vla/")
+    }
+    assert found == {
+        ("vla/a", "all"): (2, 0.5),
+        ("vla/b", "all"): (2, 0.5),
+        ("vla/a", "0"): (1, 0.25),
+        ("vla/a", "4"): (1, 0.75),
+    }

@@ -44,6 +44,21 @@ def test_an_empty_run_has_the_same_columns_and_types(make_store, run, name, tmp_
     assert dict(frame.dtypes) == dict(full.dtypes)
 
 
+def test_steps_say_whether_the_goal_is_met(make_store, make_cell, answer, tmp_path):
+    (tmp_path / "goal").mkdir()
+    cell = make_cell()
+    store = make_store(cell, path=tmp_path / "goal" / "run.sqlite")
+    episode = store.begin_episode(store.cells()[cell.hash], 0)
+    for step, success in enumerate((None, False, True)):
+        before = Played(reward=0.0, success=success)
+        store.add_step(episode, step, answer(), previous=before if step else None)
+    with load(tmp_path / "goal") as run:
+        met = run.steps()["success"]
+    assert str(met.dtype) == "boolean"
+    assert met.fillna(False).tolist() == [False, True, False]
+    assert met.isna().tolist() == [False, False, True]
+
+
 def test_episodes_say_what_is_known_and_no_more(run):
     done, error, random = (row for _, row in run.episodes().iterrows())
     assert (done["status"], done["score"], done["steps"], done["illegal"]) == ("done", 1.0, 2, 1)

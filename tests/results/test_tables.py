@@ -8,7 +8,7 @@ import pytest
 from icil.results import Row
 from icil.results.exports import write_overall
 from icil.results.overall import Overall
-from icil.results.tables import TypedTable, column_types, to_markdown, to_parquet
+from icil.results.tables import TypedTable, column_types, to_markdown, to_parquet, write_whole
 from icil.tasks import UsageError
 
 TABLE = TypedTable(
@@ -52,3 +52,10 @@ def test_another_kind_of_file_is_refused_and_nothing_is_made(tmp_path):
     with pytest.raises(UsageError, match=r"name a file \.csv, \.md or \.parquet"):
         write_overall(Overall(()), tmp_path / "x.xlsx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "table.csv").mkdir()
+    with pytest.raises(OSError, match="table"):
+        write_whole(tmp_path / "table.csv", b"a,b")
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

@@ -97,3 +97,13 @@ def test_many_selectors_are_shared_out_with_random_in_each_section(make_row):
     drawn = [list(points(axes)) for axes in figure.axes]
     assert all(labels[0] == "random" and len(labels) <= 8 for labels in drawn)
     assert sorted({label for labels in drawn for label in labels}) == sorted(names)
+
+
+def test_gaps_of_an_agent_that_looks_at_no_format_stand_in_each(make_store, make_cell, play):
+    fields = {"agent": "vla/a", "format": "", "demonstrations": 4}
+    cells = {make_cell(selector=name, **fields): name for name in ("random", "relevance")}
+    store = make_store(*cells)
+    for cell, name in cells.items():
+        play(store, cell, 0, {"random": 0.25, "relevance": 0.75}[name])
+    figure = draw_selectors(make_leaderboard(store), make_comparisons(store))
+    assert [points(axes).get("relevance") for axes in figure.axes] == [[0.75], [0.5]] * 2

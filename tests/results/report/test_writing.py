@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from icil.prompt_builders.png import encode_png
+from icil.results import Answer, Played, Usage
 from icil.results.report import write_report
 
 RNG = np.random.default_rng(0)
@@ -222,3 +223,24 @@ def test_a_world_that_cannot_be_drawn_again_is_told_of(cell, writer, read_page, 
         "in the run",
     )
     assert len(read_page(found.path).pictures) == 1
+
+
+def test_success_and_the_latency_of_policies_are_in_the_page(cell, writer, read_page, tmp_path):
+    policy = cell("vla/pi0", format="", selector="", demonstrations=0)
+    store = writer(policy).store
+    episode = store.begin_episode(store.cells()[policy.hash], 0)
+    usage = Usage(latency_s=0.25)  # and no tokens
+    store.add_step(episode, 0, Answer(reply="up", status="ok", action="up", usage=usage))
+    store.end_episode(episode, "done", score=0.0, last=(0, Played(reward=0.0, success=True)))
+    path = tmp_path / "report.html"
+    write_report([store], path)
+    page = read_page(path)
+    assert "In how many episodes the goal was met" in page.text
+    assert "<td>100% [21%, 100%]</td>" in page.text
+    board = page.overview["board"]
+    columns = [name for name, *_ in board["columns"]]
+    assert "latency" in columns
+    assert not {"tokens", "cost"} & set(columns)
+    assert board["rows"][0]["shown"]["latency"] == ["0.25 s", 0.25]
+    (shown,) = page.episodes.values()
+    assert shown["steps"][0]["success"] == 1
