@@ -6,9 +6,9 @@
 #     "chex==0.1.85", "distrax==0.1.5", "einops>=0.6.1", "flax==0.7.5", "jax==0.4.20",
 #     "jaxlib==0.4.20", "ml_collections==0.1.0", "ml_dtypes==0.2.0", "msgpack>=1,<2",
 #     "numpy==1.24.3", "optax==0.1.5", "orbax-checkpoint==0.4.0", "pillow>=10,<12",
-#     "scipy==1.12.0", "tensorflow==2.15.0", "tensorflow_hub>=0.14", "tensorstore==0.1.45",
-#     "tensorflow_probability==0.23.0", "tensorflow_text==2.15.0", "transformers==4.34.1",
-#     "websockets>=13,<16",
+#     "scipy==1.12.0", "setuptools<81", "tensorflow==2.15.0", "tensorflow_hub>=0.14",
+#     "tensorflow_probability==0.23.0", "tensorflow_text==2.15.0", "tensorstore==0.1.45",
+#     "transformers==4.34.1", "websockets>=13,<16",
 # ]
 # ///
 """Serves Octo in openpi's wire format, in an environment of its own.

@@ -368,8 +368,10 @@ class RunStore(StoreReader):
                 self._db.execute("COMMIT")
             except BaseException:
                 self._written.clear()
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                # Where an interrupt came between, the file may be closed, which rolls back too.
+                with suppress(sqlite3.ProgrammingError):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                 raise
 
 

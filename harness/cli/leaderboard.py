@@ -123,7 +123,7 @@ def _print_of_each(option: str, stores: "Sequence[RunStore]") -> None:
     console = make_console()
     for store in stores:
         if len(stores) > 1:
-            console.print(plain(f"{store.path.parent}:"))
+            console.print(plain(f"{store.path.parent}:"), soft_wrap=True)
         show[option](store, console)
 
 

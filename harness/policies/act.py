@@ -129,6 +129,11 @@ def read_url(url: str) -> str:
         right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         right = False
+    if right and ("@" in parts.netloc or parts.query or parts.fragment):
+        raise ExperimentError(
+            "vla/act@http://…: a user, a password or a query stands in the address, which would "
+            "be written into every result; set ICIL_POLICY_API_KEY instead"
+        )
     if not right:
         raise ExperimentError(f"expected vla/act@http://host:port, got {url!r:.80}")
     return url

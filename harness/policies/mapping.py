@@ -190,7 +190,7 @@ class ObservationMap:
 def _numbers(task: Task[Any]) -> int:
     """Returns how many numbers a task's body knows of itself."""
     with closing(task.make_env()) as env:
-        task.reset(env, task.openings("evaluation")[0])
+        task.reset(env, task.openings("demonstration")[0])
         found = task.proprio(env)
     return 0 if found is None else len(found)
 

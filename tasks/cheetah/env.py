@@ -41,6 +41,7 @@ class CheetahEnv(gymnasium.Env[Vector, Vector]):
     else the opening holds. Without one, a start is drawn from `np_random`.
     """
 
+    metadata: dict[str, Any] = {"render_fps": 100}  # noqa: RUF012 - as Gymnasium declares it
     data: Any
     """MuJoCo's `MjData`; to be read, and not to be stepped."""
     steps: int

@@ -20,8 +20,8 @@ def test_help_lists_all_the_commands(icil):
     assert icil("-h") == said
     listed = [line.split()[0] for line in said.out.split("Commands:")[1].splitlines() if line]
     assert listed == [
-        *("agents", "check", "demos", "estimate", "imitation", "leaderboard", "report", "run"),
-        *("selectors", "serve", "serve-fake", "show", "tasks", "verify", "view"),
+        *("agents", "check", "demos", "estimate", "imitation", "languages", "leaderboard"),
+        *("report", "run", "selectors", "serve", "serve-fake", "show", "tasks", "verify", "view"),
     ]
     for name in listed:
         helped = icil(name, "--help")

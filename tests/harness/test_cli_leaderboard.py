@@ -78,6 +78,16 @@ def test_the_other_tables_are_printed(icil, runs):
     assert "there is nothing to compare" in formats
 
 
+def test_success_and_action_errors_are_told_of_each_run(icil, runs):
+    success = icil("leaderboard", runs / "more", runs / "few", "--success")
+    assert (success.code, success.err) == (0, "")
+    for name in ("more", "few"):
+        assert f"{name}:\n" in success.out
+    actions = icil("leaderboard", runs / "few", "--actions")
+    assert (actions.code, actions.err) == (0, "")
+    assert actions.out.startswith("no action errors: they are of teacher-forced runs")
+
+
 def test_published_rows_are_marked_and_have_no_rank(icil, runs, tmp_path):
     said = icil("leaderboard", runs / "more", "--published")
     (line,) = (line for line in said.out.splitlines() if "GPT-4o" in line)
@@ -151,8 +161,10 @@ def test_all_tables_are_written_into_the_folder(icil, runs):
     [
         (
             ("--overall", "--published"),
-            "--overall, --compare, --published and --leaks exclude each other",
+            "--success and --actions exclude each other: give one",
         ),
+        (("--success", "--actions"), "--success and --actions exclude each other: give one"),
+        (("--success", "--json"), "--success prints a table, and goes with no other option"),
         (("--json", "-o", "x.csv"), "--json prints, and -o writes a file: give one"),
         (("-o", "x.xlsx"), "x.xlsx cannot be written: name a file .csv, .md or .parquet"),
         (("--compare", "models"), "'models' is not one of 'agents', 'selectors', 'formats'"),

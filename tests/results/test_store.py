@@ -1,5 +1,6 @@
 """The run store: what was written is there, whole, for whoever looks."""
 
+import gc
 import json
 import sqlite3
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from icil.prompt_builders import ImagePart, PromptBuilder, Selection, load_template
 from icil.prompt_builders.parts import combined_hash
-from icil.results import Answer, Played, RunStore, StepRecord, Usage
+from icil.results import Answer, Played, RunStore, StepRecord, Usage, open_run
 from icil.results.store import LAYOUT
 from icil.tasks import RunFolderError, StoreError, build_pool, make
 
@@ -512,3 +513,21 @@ def test_a_full_disk_is_named_with_its_remedy_and_costs_nothing(store, answer, e
     store.set_prefix(episode.id, b"q" * 16, (part(2)[0],), lambda: [part(2)])
     assert [s.played for s in store.begin_episode(1, 0).steps] == [Played(reward=0.25), None]
     assert [store.part(part(n)[0])[0] for n in (0, 1, 2)] == ["text"] * 3
+
+
+def test_a_transaction_that_outlives_its_store_wrote_nothing_and_says_nothing(
+    make_store, make_cell, monkeypatch
+):
+    """As where Ctrl-C comes between its beginning and its block."""
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    store = make_store(make_cell())
+    forgotten = store.transaction()
+    forgotten.__enter__()
+    store.begin_episode(1, 0)
+    store.close()
+    del forgotten
+    gc.collect()
+    assert said == []
+    with closing(open_run(store.path.parent)) as again:
+        assert again.counts() == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icil.results import Answer, Played, RunStore, open_run
+from icil.results import Answer, Played, RunStore, make_leaderboard, open_run
 from icil.results.store import LAYOUT
 from icil.tasks import RunFolderError, StoreError
 
@@ -160,3 +160,23 @@ def test_a_folder_without_a_run_is_told_from_a_damaged_run(tmp_path, written):
     written.write_bytes(b"x")
     with pytest.raises(StoreError):
         open_run(written.parent)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("DELETE FROM meta WHERE key = 'experiment'", "lacks the run's experiment"),
+        ("UPDATE meta SET value = '[]' WHERE key = 'formats'", "lacks the run's formats"),
+        ("UPDATE cells SET task = 'other' WHERE id = 1", "has no task other"),
+        ("UPDATE cells SET options = '{' WHERE id = 1", "options of a cell are not JSON"),
+    ],
+)
+def test_what_no_run_writes_is_told_of_and_not_read(written, change, says):
+    with closing(sqlite3.connect(written)) as db, db:
+        db.execute(change)
+    with (
+        closing(open_run(written.parent)) as store,
+        pytest.raises(StoreError, match=says) as error,
+    ):
+        make_leaderboard(store)
+    assert str(error.value).endswith("`icil verify` says where")

@@ -594,3 +594,37 @@ def test_reports_a_mistake_a_few_times_and_in_few_words():
     findings = check_task(Broken(), episodes=3)
     assert len(findings) == 3
     assert max(len(f.seen) for f in findings) <= 300
+
+
+def test_slow_worlds_are_drawn_in_some_states_and_told_in_all():
+    class Counted(Gridworld):
+        slow = False
+        looked = 0
+        drawn = 0
+
+        def observe(self, env, format):
+            self.looked += format not in self.image_formats
+            self.drawn += format in self.image_formats
+            return super().observe(env, format)
+
+    class Slow(Counted):
+        slow = True
+
+    quick, slow = Counted(), Slow()
+    assert check_task(quick, episodes=2) == check_task(slow, episodes=2) == ()
+    assert slow.looked == quick.looked
+    assert 0 < slow.drawn < quick.drawn / 2
+
+
+def test_what_is_drawn_wrongly_at_the_end_of_a_slow_world_is_seen():
+    class Torn(Gridworld):
+        slow = True
+
+        def observe(self, env, format):
+            shown = super().observe(env, format)
+            if format == "rgb" and env._steps_left == 1:
+                return replace(shown, image=shown.image[:-1])
+            return shown
+
+    seen = caught(Torn())["every format renders what it declares"]
+    assert "of shapes" in seen

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
+from icil.harness.experiment import Experiment
+from icil.harness.plan import make_plan
 from icil.tasks import OpeningsError, UnknownNameError, UsageError, make
 from icil.tasks.conformance import check_task
 from icil.tasks.demonstrations import demonstrate, render
@@ -201,3 +203,13 @@ def test_demonstrations_replay_in_both_formats():
 
 def test_it_is_a_member_and_not_a_family():
     assert make("pusht", {"horizon": 7}).horizon == 7
+
+
+def test_without_gym_pusht_it_says_so_and_is_left_out_of_all_tasks(monkeypatch):
+    monkeypatch.setattr("icil.tasks.pusht.library.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'icil\[robots\]'"):
+        make("pusht")
+    plan = make_plan(Experiment(task=("all",), agent=("random",), demos=(0,), episodes=1))
+    assert "gridworld" in plan.tasks
+    assert "pusht" not in plan.tasks
+    assert [note for note in plan.skipped if note.startswith("pusht: gym-pusht is not installed")]

@@ -61,6 +61,7 @@ def test_keys_may_be_texts():
         ({"dtype": "|V8"}, "V8"),
         ({"dtype": "nonsense"}, "nonsense"),
         ({"dtype": 7}, "dtype is 7"),
+        ({"dtype": "f4,,"}, "dtype is"),
         ({"shape": [3]}, "has 8 bytes"),
         ({"shape": [-1]}, "shape is"),
         ({"shape": [2**40, 2**40]}, "has 8 bytes"),
@@ -78,6 +79,11 @@ def test_an_array_that_is_none_is_refused(fields, said):
 def test_a_scalar_that_is_none_is_refused(value):
     with pytest.raises(CodecError, match="scalar"):
         unpack(msgpack.packb({"__npgeneric__": True, "data": value, "dtype": "<f4"}))
+
+
+def test_a_scalar_too_large_for_its_dtype_is_infinite():
+    found = unpack(msgpack.packb({"__npgeneric__": True, "data": 1e30, "dtype": "<f2"}))
+    assert np.isinf(found)
 
 
 @pytest.mark.parametrize("message", [np.array([object()]), np.zeros(2, complex), {1, 2}, 2**80])

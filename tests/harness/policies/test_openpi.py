@@ -1,9 +1,11 @@
 """The agent of openpi's protocol, against servers that behave and servers that do not."""
 
+import asyncio
 import json
 
 import numpy as np
 import pytest
+from websockets.asyncio.server import serve
 
 from icil.harness.agents import make
 from icil.harness.policies import pack
@@ -170,6 +172,8 @@ def test_the_first_answer_may_take_longer(openpi_server, state_map, play):
         ({"actions": np.full((2, 6), 3.0)}, "outside"),
         ({"action": np.zeros((2, 6))}, "holds no 'actions'"),
         ({"actions": "up"}, "not numbers"),
+        ({"actions": [[0.0] * 6, [0.0]]}, "no array"),
+        ({"actions": 0.5}, "shape"),
         ({}, "holds no 'actions'"),
         ([1, 2], "holds no 'actions'"),
     ],
@@ -179,6 +183,70 @@ def test_what_cannot_be_played_is_a_fault(answer, said, openpi_server, state_map
     with pytest.raises(ModelError, match=said) as found:
         play(agent_of(server, state_map))
     assert found.value.fault == "rejected"
+
+
+def test_a_single_number_where_columns_are_read_is_a_fault(openpi_server, tmp_path, play):
+    path = tmp_path / "map.yaml"
+    path.write_text("{observation: {state: proprio}, actions: {columns: [0, 6]}}")
+    server = openpi_server(lambda m, n: {"actions": 0.5})
+    with pytest.raises(ModelError, match="cannot be played"):
+        play(agent_of(server, str(path)))
+
+
+def test_metadata_may_hold_anything(openpi_server, state_map, play):
+    odd = np.zeros(3)
+    metadata = {"model": odd, "demonstrations": odd, "demonstrations_hash": odd}
+    server = openpi_server(constant(), metadata)
+    (reply,) = play(agent_of(server, state_map))
+    assert reply.model is None
+    assert "demonstrations_hash" not in reply.parameters
+    with pytest.raises(ModelError, match="holds a demonstrations_hash"):
+        play(agent_of(server, state_map, demonstrations="server"))
+    with pytest.raises(ModelError, match="says so"):
+        play(agent_of(server, state_map, demonstrations="trajectory"))
+
+
+def test_demonstrations_are_sent_again_on_a_new_connection(openpi_server, state_map, play):
+    def answer(message, count):
+        if "demonstrations" in message:
+            return {"taken": 1}
+        return None if count == 3 else constant()(message, count)
+
+    server = openpi_server(answer, {"demonstrations": "trajectory"})
+    shown = load_pool_for(TASK).demonstrations[:1]
+    play(agent_of(server, state_map, demonstrations="trajectory"), 2, shown)
+    kinds = ["demonstrations" in message for message in server.messages]
+    assert kinds == [True, False, False, True, False]
+
+
+def test_a_late_answer_is_not_taken_for_that_to_the_next_question(openpi_server, state_map, play):
+    late = {"actions": np.full((1, 6), 0.9)}
+    server = openpi_server(lambda m, n: (0.4, late) if n == 2 else constant()(m, n))
+    replies = play(agent_of(server, state_map, timeout_s=0.2), 3)
+    assert all("0.9" not in reply.text for reply in replies)
+
+
+def test_a_server_that_reads_nothing_is_a_fault(loop, tmp_path, play, monkeypatch):
+    monkeypatch.setattr("icil.harness.policies.agent._TRIES", 1)
+
+    async def deaf(connection):
+        await connection.send(pack({}))
+        connection.transport.pause_reading()
+        await asyncio.sleep(20)
+
+    async def up():
+        return await serve(deaf, "127.0.0.1", 0, compression=None)
+
+    path = tmp_path / "map.yaml"
+    path.write_text("{observation: {image: frame}, image: {size: 2048}}")  # no buffer holds it
+    server = loop.run(up())
+    name = f"vla/openpi@ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    limits = {"timeout_s": 0.3, "first_timeout_s": 0.3}
+    try:
+        with pytest.raises(ModelError, match="did not take the message"):
+            play(make(name, {"map": str(path), **limits}))
+    finally:
+        loop.loop.call_soon_threadsafe(server.close)
 
 
 @pytest.mark.parametrize("answer", [b"\xc1", b"", pack({"a": 1})[:-1]])
@@ -210,6 +278,8 @@ def test_a_key_is_sent_and_shown_nowhere(openpi_server, state_map, monkeypatch, 
         ("vla/openpi@http://x:1", {}, "expected vla/openpi@ws"),
         ("vla/openpi@ws://", {}, "expected vla/openpi@ws"),
         ("vla/openpi@ws://x:99999", {}, "expected vla/openpi@ws"),
+        ("vla/openpi@ws://me:secret@x:1", {}, "set ICIL_POLICY_API_KEY instead"),
+        ("vla/act@http://x:1?key=secret", {}, "set ICIL_POLICY_API_KEY instead"),
         ("vla/act@ws://x:1", {}, "expected vla/act@http"),
         ("vla/openpi@ws://x:1", {"map": "nothing"}, "map: expected"),
         ("vla/openpi@ws://x:1", {"execution": "quickly"}, "execution: expected"),
