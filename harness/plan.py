@@ -87,6 +87,7 @@ class Plan:
             for cell in self.cells
             for part in (
                 (f"task {cell.record.task}", cell.task.task.plain.settings),
+                (f"action language of {cell.record.task}", _language(cell.task.task)),
                 (f"agent {cell.record.agent}", cell.agent.settings),
                 (
                     f"selector {cell.record.selector}",
@@ -130,6 +131,14 @@ class Plan:
 def experiment_hash(fields: Mapping[str, Any]) -> str:
     """Returns the hash of an experiment, given what decides it (`Plan.fields`)."""
     return digest(json.dumps(fields, sort_keys=True), size=8).hex()
+
+
+def _language(task: Task[Any]) -> Mapping[str, Any]:
+    """Returns the language that a task is played in, with what it was fitted to, if it is."""
+    if not isinstance(task, Spoken):
+        return {}
+    usual = task.plain.settings
+    return {name: value for name, value in task.settings.items() if name not in usual}
 
 
 def _about(card: PoolCard) -> dict[str, Any]:

@@ -175,9 +175,7 @@ def demonstrate(
         ContractError: The expert did something illegal, or the episode outlasts the horizon.
     """
     plain = task.plain
-    return task.tell(
-        play_episode(plain, opening, id, make_player(plain, player), draws_of(player))
-    )
+    return task.tell(play_episode(plain, opening, id, make_player(plain, player), draws_of(player)))
 
 
 def play_episode(

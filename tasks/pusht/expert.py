@@ -19,6 +19,8 @@ from icil.tasks.seeding import generator
 
 _NEAR = 1e-6
 """How far a number of a state may be from where the plan has it."""
+_AGAIN = Effort(beam=2, pushes=60, variations=30, depth=8)
+"""What is tried off the plan."""
 _BACK = 40.0
 """Pixels that the pusher goes back when all is done."""
 
@@ -27,7 +29,7 @@ class PushPlanner(Expert[PushTEnv]):
     """Plays a plan for the whole episode; off the plan, it plans anew.
 
     Args:
-        effort: How much is tried for a plan.
+        effort: How much is tried for a plan of the whole episode.
     """
 
     name: str = "planner"
@@ -54,23 +56,23 @@ class PushPlanner(Expert[PushTEnv]):
 
     def begin(self, env: PushTEnv) -> None:
         """Plans the episode."""
-        self._plan(env)
+        self._plan(env, self._effort)
 
     def act(self, env: PushTEnv, rng: np.random.Generator) -> str:
         """Returns what the plan has for this state; plans anew where it has nothing."""
         if coverage(env.state.pose) > SOLVED:
             return _worded(_away(env.state))
         if not self._on_plan(env):
-            self._plan(env)
+            self._plan(env, _AGAIN)
         return _worded(self._targets[env.steps - self._from])
 
     def _on_plan(self, env: PushTEnv) -> bool:
         place = env.steps - self._from
         return 0 <= place < len(self._targets) and _alike(env.state, self._states[place])
 
-    def _plan(self, env: PushTEnv) -> None:
+    def _plan(self, env: PushTEnv, effort: Effort) -> None:
         start, left = env.state, env.horizon - env.steps
-        found = make_plan(start, left, self._table, generator("pusht", "planner"), self._effort)
+        found = make_plan(start, left, self._table, generator("pusht", "planner"), effort)
         # Where nothing brings the block nearer, the pusher stays.
         self._targets = found.targets or (_said(start.pusher),) * left
         self._from, self._states = env.steps, [start]

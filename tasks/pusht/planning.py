@@ -31,15 +31,15 @@ _FINE = 1.0
 class Effort:
     """How much is tried."""
 
-    beam: int = 8
+    beam: int = 5
     """Plans that are gone on with."""
-    pushes: int = 200
+    pushes: int = 100
     """Drawn at random for each of them."""
     rounds: int = 2
     """Of variations."""
     elite: int = 8
     """Pushes that are varied."""
-    variations: int = 60
+    variations: int = 40
     """Of all of them together, in each round."""
     depth: int = 14
     """The most pushes of a plan."""

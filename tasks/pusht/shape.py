@@ -58,10 +58,12 @@ GOAL = Pose(256.0, 256.0, math.pi / 4)
 
 
 def distance(pose: Pose) -> float:
-    """Returns how far the corners of the T are from those of its target, on average."""
-    corners = (pose.point(*corner) for corner in OUTLINE)
-    goals = _goal_corners()
-    return sum(math.dist(a, b) for a, b in zip(corners, goals, strict=True)) / len(goals)
+    """Returns how far the corners of the T are from those of its target, as a root mean square."""
+    (middle_x, middle_y), spread = _corner_moments()
+    x, y = pose.point(middle_x, middle_y)
+    goal_x, goal_y = GOAL.point(middle_x, middle_y)
+    turned = 2.0 * (1.0 - math.cos(pose.angle - GOAL.angle)) * spread
+    return math.sqrt((x - goal_x) ** 2 + (y - goal_y) ** 2 + turned)
 
 
 def coverage(pose: Pose) -> float:
@@ -72,8 +74,11 @@ def coverage(pose: Pose) -> float:
 
 
 @cache
-def _goal_corners() -> tuple[Point, ...]:
-    return tuple(GOAL.point(*corner) for corner in OUTLINE)
+def _corner_moments() -> tuple[Point, float]:
+    """Returns the middle of the corners, and their mean squared distance from it."""
+    count = len(OUTLINE)
+    x, y = sum(x for x, _ in OUTLINE) / count, sum(y for _, y in OUTLINE) / count
+    return (x, y), sum(math.dist((x, y), corner) ** 2 for corner in OUTLINE) / count
 
 
 @cache

@@ -5,19 +5,25 @@ import pytest
 from icil.harness import Experiment
 from icil.harness.plan import make_plan
 
-KNOWN = {'controls': ['eae616f0981d359a', '56ebac47f775812c', '739264d97fe08ffd', '7085c22cee13d0ba'],
- 'forced': ['1a5f6ba6f37b1bb7', 'f1836a8c1610af0e'],
- 'model': ['18eb20123bfd0064',
-           '67862d82e2eb1049',
-           'ca1c86ba241e961d',
-           'afc2f18d13719824',
-           'eb618771e664e8ba'],
- 'plain': ['18eb20123bfd0064',
-           '67862d82e2eb1049',
-           '79444015bf7b771e',
-           '505fb11f408bd56e',
-           '53949aeb737f5a64'],
- 'sets': ['eae616f0981d359a', '56ebac47f775812c', '4f8d6238e3565766']}
+KNOWN = {
+    "controls": ["eae616f0981d359a", "56ebac47f775812c", "739264d97fe08ffd", "7085c22cee13d0ba"],
+    "forced": ["1a5f6ba6f37b1bb7", "f1836a8c1610af0e"],
+    "model": [
+        "18eb20123bfd0064",
+        "67862d82e2eb1049",
+        "ca1c86ba241e961d",
+        "afc2f18d13719824",
+        "eb618771e664e8ba",
+    ],
+    "plain": [
+        "18eb20123bfd0064",
+        "67862d82e2eb1049",
+        "79444015bf7b771e",
+        "505fb11f408bd56e",
+        "53949aeb737f5a64",
+    ],
+    "sets": ["eae616f0981d359a", "56ebac47f775812c", "4f8d6238e3565766"],
+}
 
 
 EXPERIMENTS = {

@@ -1,5 +1,6 @@
 """Tasks in action languages under all that runs can do: forced, controlled, estimated, judged."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from icil.harness.estimates import make_estimate
 from icil.harness.plan import make_plan
 from icil.harness.rehearsal import rehearse
 from icil.harness.selecting import choose
+from icil.results import open_run
 from icil.tasks import UsageError, build_pool_in, make
 from icil.tasks.conformance import check_task
 from icil.tasks.demonstrations import Chunked, demonstrate
@@ -81,11 +83,24 @@ def test_a_task_in_an_action_language_keeps_the_contract():
     assert check_task(make("cheetah", {**ALONE, "chunk": 50}), "cheetah", episodes=2) == ()
 
 
+def test_what_a_language_was_fitted_to_is_on_record(tmp_path):
+    fast = {"cheetah.action_language": "fast", "cheetah.chunk": 50}
+    spoken = experiment(demos=(0,), episodes=1, set=fast)
+    run(spoken, tmp_path / "run")
+    with closing(open_run(tmp_path / "run")) as store:
+        told = store.meta()["experiment"]["settings"]["action language of cheetah"]
+    task = make("cheetah", spoken.settings_of("cheetah"))
+    assert told == {"action_language": "fast", "chunk": 50, "fitted": task.language.settings}
+    again = run(spoken, tmp_path / "run")  # it is the same experiment, read from the store
+    assert again.errors == 0
+    assert "action language of cheetah" not in make_plan(experiment(set={})).fields["settings"]
+
+
 def test_an_estimate_is_of_chunks():
     found = make_estimate(
         make_plan(experiment(agent=("openai/gpt-4o-mini",), demos=(0,))), concurrency=1
     )
-    assert found.total.likely.calls == 2 * 4
+    assert found.total.expected.calls == 2 * 4
 
 
 def test_the_expert_is_rehearsed_where_no_episode_of_its_is_on_record():
@@ -105,7 +120,5 @@ def test_a_demonstration_is_told_in_chunks():
 @pytest.mark.parametrize("player", ["expert", "random"])
 def test_no_pool_is_built_in_an_action_language(player, tmp_path):
     with pytest.raises(UsageError, match="leave out action_language"):
-        build_pool_in(
-            tmp_path / "pool", "cheetah", 1, settings=ALONE, player=player
-        )
+        build_pool_in(tmp_path / "pool", "cheetah", 1, settings=ALONE, player=player)
     assert not (tmp_path / "pool").exists()

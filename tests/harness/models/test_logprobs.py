@@ -135,3 +135,8 @@ def test_the_token_that_was_said_is_among_the_likeliest_once():
     assert place.likeliest == (("a", -0.5), ("b", -2.0), ("c", -5.0))
     assert read_place(("a", -0.51), [("a", -0.5)]).likeliest == (("a", -0.5),)
     assert read_place(("a", 1e-9), []).likeliest == (("a", 0.0),)
+
+
+def test_a_log_probability_that_is_no_float_is_as_good_as_none():
+    place = read_place(("1", -0.1), [("1", -0.1), ("2", -(10**400)), ("3", -math.inf)])
+    assert [math.exp(logprob) for _, logprob in place.likeliest[1:]] == [0, 0]

@@ -1,9 +1,16 @@
 """Checking chunks, and playing them."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from icil.harness.policies import ChunkError, ChunkExecutor, Execution, check_chunk
+from icil.harness.chunks import Chunks
+from icil.harness.policies import ChunkError, ChunkExecutor, Execution, Mapped, check_chunk
+from icil.harness.policies.agent import _reply
+from icil.harness.policies.mapping import _Actions
+from icil.harness.policies.wire import Answered
 from icil.tasks import ActionBox, ExperimentError
 
 BOX = ActionBox(np.array([-1.0, 0.0]), np.array([1.0, 512.0]))
@@ -109,3 +116,15 @@ def test_an_execution_is_what_it_says(text):
 def test_no_execution(text):
     with pytest.raises(ExperimentError, match="expected open_loop"):
         Execution.read(text)
+
+
+def test_a_bound_that_has_more_digits_than_are_kept_can_be_played():
+    box = ActionBox(np.array([0.1 + 1e-12, -1.0]), np.array([2 * np.pi, 1.0]))
+    task = SimpleNamespace(action_box=box, word=lambda vector: str(vector.tolist()))
+    talk = SimpleNamespace(mapped=Mapped(task, box, {}, _Actions()), metadata={})
+    answered = Answered(content={"actions": np.array([[0.1, -1.0], [6.3, 1.0]])})
+    reply = _reply(talk, answered, {}, 0.1, tolerance=0.01)
+    assert json.loads(reply.text) == [[0.1 + 1e-12, -1.0], [2 * np.pi, 1.0]]
+    chunks = Chunks(task, Execution())
+    assert chunks.said(0, reply.text) == str([0.1 + 1e-12, -1.0])
+    assert chunks.said(1, "") == str([2 * np.pi, 1.0])

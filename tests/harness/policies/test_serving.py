@@ -113,6 +113,7 @@ def test_a_reset_begins_anew():
         ({"position": np.zeros(17)}, "holds no 'state'"),
         ({"state": np.zeros(5)}, "17 numbers"),
         ({"state": "fast"}, "ValueError"),
+        ({"state": {"position": 1}}, "TypeError"),
         ([1, 2], "is a map"),
         (b"\xc1", "CodecError"),
     ],
