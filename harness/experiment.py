@@ -252,6 +252,8 @@ def load_experiment(path: Path | None, options: Mapping[str, Any]) -> Experiment
         place = "".join(f"[{index}]" for index in first["loc"][1:])
         got = first["input"] if place else {**content, **given}.get(key)
         where = f"{where}{place}"
+        if isinstance(got, tuple) and len(got) == 1:
+            (got,) = got  # an option that may be given more than once
         raise ExperimentError(f"{where}: expected {_EXPECTED[key]}, got {got!r}") from error
 
 

@@ -27,7 +27,7 @@ from icil.harness.recorded import enter_recorded, find_recorded
 from icil.harness.rehearsal import rehearse
 from icil.harness.standing import Standing, find_standing, read_standing
 from icil.harness.threads import call
-from icil.harness.usage_history import remember
+from icil.harness.usage_history import ModelName, model_name, remember
 from icil.harness.widening import Widening
 from icil.harness.work import Work
 from icil.harness.writer import StoreWriter
@@ -156,7 +156,7 @@ async def run_plan(
         await call(True, _try_out, plan, folder, widening)
         with open_folder(folder, plan) as store:
             stopped = await _play(plan, store, concurrency, progress or _Silence(), budget)
-            await asyncio.to_thread(remember, store)
+            await asyncio.to_thread(remember, store, _rerouted(plan))
             leaderboard = await asyncio.to_thread(make_leaderboard, store)
             standing = await asyncio.to_thread(read_standing, plan, store)
     await asyncio.to_thread(_write_results, leaderboard, folder)
@@ -181,6 +181,13 @@ def _try_out(plan: Plan, folder: Path, widening: Widening | None) -> None:
     if widening is not None and widening.changes:
         with closing(open_run(folder)) as store:
             check_recognised(plan, store, folder)
+
+
+def _rerouted(plan: Plan) -> frozenset[ModelName]:
+    """Returns the models in whose place another answered, so that it tells nothing of them."""
+    agents = {cell.record.agent: cell.agent for cell in plan.cells}
+    found = (n for n, one in agents.items() if isinstance(one, ModelAgent) and one.rerouted)
+    return frozenset(map(model_name, found))
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ nothing here fails because of the disk.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -206,8 +206,13 @@ def summarise(store: RunStore) -> list[Entry]:
     return entries
 
 
-def remember(store: RunStore) -> None:
-    """Keeps what the models took in a run, in place of what was kept of it before."""
+def remember(store: RunStore, but: Collection[ModelName] = ()) -> None:
+    """Keeps what the models took in a run, in place of what was kept of it before.
+
+    Args:
+        store: The run's.
+        but: Models of which nothing is kept: another answered under their names.
+    """
     path = _path()
     if path is None:
         return
@@ -215,6 +220,7 @@ def remember(store: RunStore) -> None:
     rows = [
         (run, number, *entry.model, *entry.played, json.dumps(asdict(entry.used)))
         for number, entry in enumerate(summarise(store))
+        if entry.model not in but
     ]
     with suppress(OSError, sqlite3.Error):
         path.parent.mkdir(parents=True, exist_ok=True)

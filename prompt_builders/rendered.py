@@ -41,6 +41,8 @@ _DRAWN_BY = {
     "icil.tasks.atari": ("ale-py",),
     "icil.tasks.cheetah": ("dm_control", "mujoco"),
     "icil.tasks.chess": ("chess",),
+    "icil.tasks.metaworld": ("metaworld", "mujoco"),
+    "icil.tasks.pusht": ("gym-pusht", "pygame", "pymunk"),
 }
 """The packages of the worlds whose pictures are kept, and what draws beside `_ALWAYS`."""
 _ALWAYS = ("icil", "numpy", "pillow")

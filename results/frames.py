@@ -66,6 +66,9 @@ def open_run(folder: Path) -> RunStore:
         RunFolderError: There is no run in it.
         StoreError: Its store is damaged.
     """
+    if not folder.is_dir():
+        what = "it is a file" if folder.exists() else "there is no such folder"
+        raise RunFolderError(f"{folder} holds no run: {what}")
     if not (folder / FILE_NAME).exists():
         raise RunFolderError(f"{folder} holds no run: there is no {FILE_NAME} in it")
     return RunStore(folder / FILE_NAME, readonly=True)

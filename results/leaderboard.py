@@ -287,7 +287,10 @@ def _notes(scored: Scored) -> Iterator[str]:
         played = "; ".join(
             f"{', '.join(sorted(of_ground))}: {name}" for name, of_ground in sorted(runs.items())
         )
-        yield f"{task} was not played alike in all runs, and is ranked apart ({played})"
+        yield f"cells of {task} that were not played alike are ranked apart ({played})"
+        folders = {run for of_ground in runs.values() for run in of_ground}
+        if len(folders) == 1:
+            yield "`icil run --out DIR` plays what was asked for of all cells and is missing"
     versions = {run.icil for run in scored.runs}
     if len(versions) > 1:
         listed = "; ".join(f"{run.run}: {run.icil or 'not recorded'}" for run in scored.runs)

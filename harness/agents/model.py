@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.models import Completion, Provider, Sampling
@@ -22,6 +23,7 @@ from icil.harness.models.warming import Warming
 from icil.prompt_builders import Part, Prefix, Prompt
 from icil.results import Usage
 
+_HERE = ("127.0.0.1", "::1", "localhost")
 _COUNTED = 512
 """How many prefixes' tokens are remembered."""
 _DOUBT = 1.5
@@ -127,6 +129,13 @@ class ModelAgent(Agent):
         """
         self.sampling = replace(self.sampling, top_logprobs=top_logprobs)
         self._note = note
+
+    @property
+    def rerouted(self) -> bool:
+        """Whether a server on this machine answers in a provider's place, such as a fake one."""
+        if self._client is None or self.provider in ("local", "transformers"):
+            return False
+        return urlsplit(self._client.endpoint).hostname in _HERE
 
     async def prepare(self) -> None:
         """Makes the provider's client.

@@ -60,7 +60,7 @@ def _sums(standing: Standing) -> Iterator[str]:
         f"{left:,} to play"
     )
     if any(not one.cell.record.asked for one in standing.cells):
-        yield "in brackets: reference players that were not asked for, and are in no leaderboard"
+        yield "in brackets: reference players, not asked for here, that others are held against"
     if standing.others:
         yield f"the folder holds {standing.others:,} more cells, which stay as they are"
 

@@ -36,7 +36,7 @@ from icil.results.display import (
     wins_cells,
 )
 
-_NARROWEST = 120
+_NARROWEST = 150
 """Columns to assume where the output is no terminal, so that no figure is cut."""
 _ROOM = 112
 """Columns that a table with the bill takes."""
@@ -140,8 +140,11 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
 
 def filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
     """Returns a table of plain texts."""
-    table = _table(headings)
-    for row in rows:
+    table, listed = _table(headings), [list(row) for row in rows]
+    for column, cells in zip(table.columns, zip(*listed, strict=True), strict=False):
+        if column.justify == "right":  # where room is scarce, names are cut and not numbers
+            column.min_width = max(map(len, cells))
+    for row in listed:
         table.add_row(*map(in_markup, row))
     return table
 
@@ -155,9 +158,14 @@ def _table(*headings: Headings) -> Table:
     return table
 
 
+def _seed(experiment: Mapping[str, Any]) -> str:
+    seed = experiment.get("seed")
+    return "of several seeds" if seed is None else f"seed {seed}"
+
+
 def _protocol(experiment: Mapping[str, Any]) -> str:
     """Returns how a run was played, in a line; what was swept stands in its rows."""
-    told = [f"{experiment['episodes']} episodes a cell", f"seed {experiment.get('seed')}"]
+    told = [f"{experiment['episodes']} episodes a cell", _seed(experiment)]
     told += [text for name, text in _PROTOCOL.items() if experiment.get(name) is True]
     told += [
         f"{name} {experiment[name]}"

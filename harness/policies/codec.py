@@ -58,13 +58,7 @@ def unpack(data: bytes) -> Any:
         return msgpack.unpackb(data, object_hook=_read, raw=False)
     except CodecError:
         raise
-    except (
-        ValueError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-        msgpack.exceptions.UnpackException,
-    ) as error:
+    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
         raise CodecError(f"no msgpack: {error or type(error).__name__}") from error
 
 

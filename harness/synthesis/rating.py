@@ -86,8 +86,11 @@ class Rating(Task["RatingEnv"]):
 
 
 def read_rating(text: str) -> ParsedAction:
-    """Reads the one number that a reply names, whatever else it says."""
-    said = set(re.findall(r"\d+(?:\.\d+)?", text))
+    """Reads the one number that a reply names, whatever else it says.
+
+    A digit in a word (`c2`, `GPT-4`) is no number.
+    """
+    said = set(re.findall(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])", text))
     if not text.strip():
         return ParsedAction(status="empty", reason="the reply is empty")
     if len(said) != 1:

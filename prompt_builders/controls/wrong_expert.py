@@ -137,7 +137,8 @@ class _WrongExpert(Alteration):
             whole, first = demonstration.whole, demonstration.first
         before = first
         if isinstance(whole, Chunked):
-            whole, before = whole.whole, first * whole.length
+            before = first * whole.length
+            whole = whole.whole
         id = f"{demonstration.id}~{self._name}" + (f":{attempt}" if attempt else "")
         played = play_episode(
             task,

@@ -100,7 +100,7 @@ def inside(tmp_path, monkeypatch):
         ("run .", "experiment .: Is a directory"),
         ("run a.yaml b.yaml", "Got unexpected extra argument (b.yaml)"),
         ("leaderboard", "Missing argument 'DIR…'."),
-        ("leaderboard none", "none holds no run: there is no run.sqlite in it"),
+        ("leaderboard none", "none holds no run: there is no such folder"),
         ("leaderboard .", ". holds no run: there is no run.sqlite in it"),
         ("demos info none", "unknown pool or task 'none'; known: "),
         ("demos info grid_world", "unknown pool or task 'grid_world'; did you mean 'gridworld'?"),

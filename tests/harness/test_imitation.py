@@ -407,4 +407,5 @@ def test_a_run_of_which_nothing_is_done_is_measured(walk):
     folder = walk(FakeModel("up", faults=fail_first(10**9)))
     found = measure_imitation(folder)
     assert (found.measured, found.curves.rows, found.gaps.rows) == (0, (), ())
-    assert (folder / "figures" / "imitation.png").exists()
+    assert (folder / "imitation.csv").exists()
+    assert not (folder / "figures" / "imitation.png").exists()  # it would show nothing

@@ -157,7 +157,7 @@ def test_runs_on_other_grounds_are_ranked_apart_and_a_note_says_so(
     assert sorted(shown(board, "rank", "agent")) == [(1, "a"), (1, "b")]
     assert next(row.ground for row in board.rows if row.agent == "b") == ground
     (note,) = board.notes
-    assert "toy was not played alike in all runs, and is ranked apart" in note
+    assert "cells of toy that were not played alike are ranked apart" in note
     assert f"two: {ground}" in note
 
 
