@@ -195,6 +195,8 @@ def _cells(
         shown = {"execution": str(agent.execution)}
     if experiment.teacher_forced:
         shown["teacher_forced"] = True
+        if experiment.held_out:
+            shown["held_out"] = True
     if experiment.parse != "strict":
         shown["parse"] = experiment.parse
     takes = use in ("prompt", "trajectory")
@@ -202,7 +204,8 @@ def _cells(
     budgets = [(0, tokens) for tokens in experiment.context_tokens if takes]
     for k, tokens in [*numbers, *budgets]:
         # With nothing to choose, the selectors would all play, and pay for, the same episodes.
-        chooses = takes and (tokens is not None or k > experiment.teacher_forced)
+        itself = experiment.teacher_forced and not experiment.held_out
+        chooses = takes and (tokens is not None or k > itself)
         shows = k > 0 or tokens is not None
         # Which demonstrations a set may have depends on all of its openings.
         shared: dict[str, Any] = {}

@@ -143,6 +143,9 @@ class Experiment(BaseModel):
     teacher_forced: bool = False
     """Whether to play demonstrated episodes again, the agent's answers compared with the
     demonstrated actions but not played: LMAct's replay control. Needs `demos` of 1 or more."""
+    held_out: bool = False
+    """Whether an episode that is played again, in a teacher-forced run, is kept from its own
+    prompt, with all that show its opening."""
     layout: Annotated[Layout | tuple[Layout, ...], BeforeValidator(_choice("single", "chat"))] = (
         "single"
     )
@@ -208,6 +211,7 @@ _EXPECTED = {
     "reasoning": "true or false",
     "past_actions": "true or false",
     "teacher_forced": "true or false",
+    "held_out": "true or false",
     "layout": "single or chat",
     "parse": "strict or lenient",
     "temperature": "a number from 0 to 2, or null for the model's own",

@@ -67,7 +67,7 @@ class Plan:
         for name in ("format", "agent", "selector", "demos", "context_tokens"):
             found[name] = sorted(found[name])  # in another order it is the same experiment
         del found["control"]  # their cells are among the selectors'
-        for name, usual in (("window", None), ("leaks", "exclude")):
+        for name, usual in (("window", None), ("leaks", "exclude"), ("held_out", False)):
             if found[name] == usual:  # as in runs from before there were others
                 del found[name]
         found["template"] = self.template.hash
@@ -251,7 +251,9 @@ def _bind(
 
 def _demos(experiment: Experiment, skipped: list[str]) -> tuple[int, ...]:
     demos = experiment.demos
-    if experiment.teacher_forced and 0 in demos:
+    if experiment.held_out and not experiment.teacher_forced:
+        raise ExperimentError("held_out: only teacher-forced episodes can be held out")
+    if experiment.teacher_forced and not experiment.held_out and 0 in demos:
         skipped.append("0 demonstrations: a teacher-forced episode is one of those shown")
         demos = tuple(k for k in demos if k)
     if not demos:

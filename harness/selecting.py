@@ -65,7 +65,7 @@ def choose(
         chosen = filling.choose(partial(_select, asked), most)
     elif k == 0:
         return Choice(NOTHING)
-    elif forced:
+    elif forced and not cell.record.options.get("held_out"):
         chosen = _with_forced(_select(asked, k - 1), forced)
     else:
         chosen = _select(asked, k)

@@ -95,7 +95,10 @@ def _forced(experiment: Experiment, plan: TaskPlan) -> Iterator[Start]:
     drawn = _drawn(experiment, plan)
     for index, leak in zip(drawn, plan.leaks, strict=True):
         again = plan.pool.demonstrations[index]
-        yield Start(index, again.opening, frozenset({again.id}), forced=again, leak=leak)
+        hidden = frozenset({again.id})
+        if experiment.held_out:
+            hidden |= leak.ids
+        yield Start(index, again.opening, hidden, forced=again, leak=leak)
 
 
 def _drawn(experiment: Experiment, plan: TaskPlan) -> list[int]:

@@ -22,8 +22,8 @@ from icil.tasks.errors import UsageError
 _BACK_ENDS = ("egl", "glfw", "osmesa")
 _ABSENT = (
     "MuJoCo cannot draw {} with {}: {}; on Debian, apt-get install libegl1 libgl1-mesa-dri, and "
-    "set MUJOCO_GL=egl (no display; the default where there is none), MUJOCO_GL=osmesa (no display; "
-    "needs libosmesa6) or MUJOCO_GL=glfw (a display)"
+    "set MUJOCO_GL=egl (no display; the default where there is none), MUJOCO_GL=osmesa (no "
+    "display; needs libosmesa6) or MUJOCO_GL=glfw (a display)"
 )
 _MOST_SHAPES = 1000
 """Of a scene."""

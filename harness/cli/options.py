@@ -87,6 +87,11 @@ _OPTIONS = (
         help="Play demonstrated episodes again and count the actions reproduced. [default: no]",
     ),
     click.option(
+        "--held-out/--no-held-out",
+        default=None,
+        help="Keep a teacher-forced episode from its own prompt. [default: no]",
+    ),
+    click.option(
         "--layout",
         metavar="single|chat",
         multiple=True,

@@ -49,6 +49,7 @@ _FOLDED = "missing"
 
 _PROTOCOL = {
     "teacher_forced": "teacher-forced: the score is the share of actions reproduced",
+    "held_out": "no episode is among its own demonstrations",
     "legal_actions": "legal actions listed",
     "reasoning": "reasoning asked for",
 }

@@ -11,7 +11,7 @@ import numpy as np
 from icil.tasks.expert import Expert
 from icil.tasks.gym.box import BoxActions
 from icil.tasks.pusht.env import PushTEnv
-from icil.tasks.pusht.planning import SOLVED, Effort, make_plan
+from icil.tasks.pusht.planning import SOLVED, Effort, Plan, make_plan
 from icil.tasks.pusht.pushes import TARGET_DECIMALS
 from icil.tasks.pusht.shape import CENTRE, SIDE, Point, coverage
 from icil.tasks.pusht.simulation import Simulator, State
@@ -19,6 +19,8 @@ from icil.tasks.seeding import generator
 
 _NEAR = 1e-6
 """How far a number of a state may be from where the plan has it."""
+_ATTEMPTS = 4
+"""At a plan for the whole episode that reaches the target."""
 _AGAIN = Effort(beam=2, pushes=60, variations=30, depth=8)
 """What is tried off the plan."""
 _BACK = 40.0
@@ -49,6 +51,7 @@ class PushPlanner(Expert[PushTEnv]):
         """How much it tries, and what its plans depend on."""
         return {
             **asdict(self._effort),
+            "attempts": _ATTEMPTS,
             "decimals": TARGET_DECIMALS,
             "gym-pusht": version("gym-pusht"),
             "pymunk": version("pymunk"),
@@ -56,23 +59,27 @@ class PushPlanner(Expert[PushTEnv]):
 
     def begin(self, env: PushTEnv) -> None:
         """Plans the episode."""
-        self._plan(env, self._effort)
+        self._plan(env, self._effort, _ATTEMPTS)
 
     def act(self, env: PushTEnv, rng: np.random.Generator) -> str:
         """Returns what the plan has for this state; plans anew where it has nothing."""
         if coverage(env.state.pose) > SOLVED:
             return _worded(_away(env.state))
         if not self._on_plan(env):
-            self._plan(env, _AGAIN)
+            self._plan(env, _AGAIN, 1)
         return _worded(self._targets[env.steps - self._from])
 
     def _on_plan(self, env: PushTEnv) -> bool:
         place = env.steps - self._from
         return 0 <= place < len(self._targets) and _alike(env.state, self._states[place])
 
-    def _plan(self, env: PushTEnv, effort: Effort) -> None:
+    def _plan(self, env: PushTEnv, effort: Effort, attempts: int) -> None:
         start, left = env.state, env.horizon - env.steps
-        found = make_plan(start, left, self._table, generator("pusht", "planner"), effort)
+        plans: list[Plan] = []
+        while not plans or not (plans[-1].solved or len(plans) == attempts):
+            rng = generator("pusht", "planner", len(plans))
+            plans.append(make_plan(start, left, self._table, rng, effort))
+        found = min(plans, key=lambda plan: (not plan.solved, plan.off))
         # Where nothing brings the block nearer, the pusher stays.
         self._targets = found.targets or (_said(start.pusher),) * left
         self._from, self._states = env.steps, [start]
