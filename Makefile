@@ -19,6 +19,8 @@ PYTHON ?= python3.11 python3.12 python3.13 python3
 SYSTEM_PACKAGES := libegl1 libgl1-mesa-dri stockfish
 # What the drawing library of Push-T needs beside, for tests alone.
 EXTRA_PACKAGES := libgl1 libglib2.0-bin
+# A browser in which the tests open the report.
+BROWSER_PACKAGES := chromium fonts-dejavu-core
 # The pools that ship, and the number of demonstrations in each (of an Atari game, which is slow
 # to plan, 256; of robots' worlds 64). All of them take about two hours of one core; workers share
 # it.
@@ -112,6 +114,7 @@ extras: setup
 	if [ "$$(cat $(EXTRAS_STAMP) 2>/dev/null)" = "$$state" ]; then exit; fi
 	$(DEBIAN)
 	debian $(EXTRA_PACKAGES)
+	debian $(BROWSER_PACKAGES) || echo "note: no Chromium: the tests of pages in a browser are skipped" >&2
 	echo "installing torch, transformers, embeddings and robots' worlds for the tests (minutes, once)"
 	$(PIP) install --quiet --constraint constraints.txt torch transformers safetensors
 	$(PIP) install --quiet --constraint constraints.txt $(ROBOTS)
