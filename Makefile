@@ -25,7 +25,7 @@ BROWSER_PACKAGES := chromium fonts-dejavu-core
 # to plan, 256; of robots' worlds 64). All of them take about two hours of one core; workers share
 # it.
 POOLS := atari/phoenix cheetah chess crossword gridworld tic_tac_toe
-ROBOT_POOLS := metaworld/drawer-close-v3 metaworld/reach-v3 pusht
+ROBOT_POOLS := metaworld/push-v3 metaworld/reach-v3 pusht
 EPISODES := 1000
 ATARI_EPISODES := 256
 ROBOT_EPISODES := 64

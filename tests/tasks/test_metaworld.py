@@ -21,7 +21,7 @@ try:
 except UsageError as error:
     pytest.skip(str(error), allow_module_level=True)
 
-SHIPPED = ("metaworld/drawer-close-v3", "metaworld/reach-v3")
+SHIPPED = ("metaworld/push-v3", "metaworld/reach-v3")
 
 
 class Wordy(MetaWorld):
