@@ -15,6 +15,8 @@ from icil.results.figures import save_figures
 from icil.results.provenance import make_provenance
 from icil.tasks.errors import IcilError
 
+_SLOW_PICTURES = 50
+"""A run is not held up for minutes by a renderer: `icil report` draws the rest."""
 REPORT, PROVENANCE, FIGURES = "report.html", "provenance.csv", "figures"
 
 
@@ -50,9 +52,13 @@ def write_all(folder: Path, tell: Telling = in_silence, *, report: bool = True) 
 
 
 def _parts(store: RunStore, folder: Path, tell: Telling) -> Iterator[_Part]:
-    from icil.results.report import write_report
-
     yield _Part("tables", lambda: write_results(store, folder))
     yield _Part(PROVENANCE, lambda: make_provenance(store).write(folder / PROVENANCE))
     yield _Part(FIGURES, lambda: save_figures(store, folder))
-    yield _Part(REPORT, lambda: write_report([store], folder / REPORT, tell=tell))
+    yield _Part(REPORT, lambda: _report(store, folder, tell))
+
+
+def _report(store: RunStore, folder: Path, tell: Telling) -> None:
+    from icil.results.report import write_report
+
+    write_report([store], folder / REPORT, slow_pictures=_SLOW_PICTURES, tell=tell)

@@ -1,11 +1,16 @@
 """Reference episodes that are looked up instead of played."""
 
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
 from icil.harness.cells import Cell
 from icil.harness.episode import Desk
 from icil.harness.experiment import Experiment
+from icil.harness.threads import call
 from icil.harness.work import Job
 from icil.results import Answer, Played
-from icil.tasks import Demonstration
+from icil.tasks import Demonstration, Task
 
 
 def find_recorded(job: Job) -> Demonstration | None:
@@ -29,7 +34,10 @@ def is_recorded(cell: Cell, experiment: Experiment) -> bool:
 
 async def enter_recorded(desk: Desk, job: Job, recorded: Demonstration) -> None:
     """Writes an episode on record into the run's store, as if it had been played now."""
-    store = desk.store
+    store, task = desk.store, job.cell.task.task
+    met: Sequence[bool | None] = [None] * len(recorded.steps)
+    if task.goal:
+        met = await call(True, _played_again, task, recorded)
 
     def write() -> None:
         # Begun by playing, perhaps: then this is another attempt.
@@ -38,8 +46,20 @@ async def enter_recorded(desk: Desk, job: Job, recorded: Demonstration) -> None:
         for number, step in enumerate(recorded.steps):
             answer = Answer(reply=step.action, status="ok", action=step.action)
             store.add_step(episode, number, answer, previous=last and last[1])
-            last = (number, Played(reward=step.reward, outcome=step.outcome))
+            played = Played(reward=step.reward, outcome=step.outcome, success=met[number])
+            last = (number, played)
         store.end_episode(episode, "done", score=recorded.total, last=last)
 
     await desk.write(write)
     desk.progress.ended("done")
+
+
+def _played_again(task: Task[Any], recorded: Demonstration) -> list[bool | None]:
+    """Returns for each step of an episode on record whether the goal is met, which is not."""
+    met = []
+    with closing(task.make_env()) as env:
+        task.reset(env, recorded.opening)
+        for step in recorded.steps:
+            parsed = task.parse(task.express(step.action, env), env)
+            met.append(task.step(env, parsed.value, step.outcome).success)
+    return met

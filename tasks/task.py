@@ -67,6 +67,8 @@ class Task(ABC, Generic[EnvT]):
     references: ReferenceScores | None = None
     has_expert: bool = True
     """Whether `expert` gives one; where it does not, no score is normalised."""
+    goal: bool = False
+    """Whether each step tells whether the goal is met (`Transition.success`)."""
     slow: bool = False
     """Whether `reset`, `observe` or `step` may take more than a millisecond (an engine that
     answers, a renderer), and so belong in a thread."""

@@ -35,7 +35,7 @@ _LEAST = 20_000
 """Bytes; with less room than that no further episode is tried."""
 _BEGINNINGS = 5
 """One part in so many of the room that is left."""
-_SLOWLY = 1000
+SLOW_PICTURES = 1000
 """Pictures with many colours that worlds draw anew which take their time: of a renderer."""
 _CELLS_NAMED = 8
 
@@ -64,6 +64,7 @@ def write_report(
     *,
     episodes: int = EPISODES,
     megabytes: int = MEGABYTES,
+    slow_pictures: int = SLOW_PICTURES,
     tell: Tell = lambda what, done, total: None,
 ) -> ReportSummary:
     """Writes a report, whole or not at all, in place of what stands there.
@@ -73,6 +74,8 @@ def write_report(
         path: The file.
         episodes: How many can be watched, at most.
         megabytes: Its size at most, in millions of bytes.
+        slow_pictures: After how many pictures that a renderer took its time for no episode's are
+            drawn any more.
         tell: Is told how far it is.
 
     Raises:
@@ -82,7 +85,7 @@ def write_report(
     with ExitStack() as stack:
         for store in stores:
             stack.enter_context(store.snapshot())
-        draft = _Draft(stores, episodes, megabytes, tell)
+        draft = _Draft(stores, episodes, megabytes, slow_pictures, tell)
         draft.read()
         draft.illustrate()
         page = draft.render().encode()
@@ -110,12 +113,17 @@ class _Draft:
     """A report while it is made."""
 
     def __init__(
-        self, stores: Sequence[RunStore], episodes: int, megabytes: int, tell: Tell
+        self,
+        stores: Sequence[RunStore],
+        episodes: int,
+        megabytes: int,
+        slow_pictures: int,
+        tell: Tell,
     ) -> None:
         scored = read_scored(*stores)
         named = zip(stores, scored.runs, strict=True)
         runs = self._runs = [ReportedRun(store, source.run) for store, source in named]
-        self._megabytes, self._tell = megabytes, tell
+        self._megabytes, self._slow_pictures, self._tell = megabytes, slow_pictures, tell
         lines = [run.episodes() for run in runs]
         self._total = sum(map(len, lines))
         self._chosen = choose_episodes(runs, lines)[:episodes]
@@ -175,7 +183,7 @@ class _Draft:
                 self._tally.wanted[place] += 1
                 reader = readers[one.run]
                 slowly = not full and reader.draws_slowly(one.line.id)
-                if full or (slowly and slow >= _SLOWLY):
+                if full or (slowly and slow >= self._slow_pictures):
                     self._tally.missing[place] += 1
                     continue
                 before = self.album.photographs
@@ -264,7 +272,7 @@ def _key(one: Chosen) -> str:
 def _has_pictures(episode: dict[str, Any]) -> bool:
     return any(
         isinstance(item, dict)
-        for step in (*episode["steps"], episode)
+        for step in (*episode.get("steps", ()), episode)  # one in error may have none
         for name in ("seen", "board", "question")
         for item in step.get(name, ())
     )

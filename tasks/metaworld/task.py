@@ -50,6 +50,7 @@ class MetaWorld(Task[MetaWorldEnv]):
     formats: tuple[str, ...] = ("proprio", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
     cameras: tuple[str, ...] = CAMERAS
+    goal: bool = True
     slow: bool = True
 
     def __init__(

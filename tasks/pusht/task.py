@@ -52,6 +52,7 @@ class PushT(Task[PushTEnv]):
     instruction: str = "Push the T-shaped block onto the T-shaped target."
     formats: tuple[str, ...] = ("proprio", "rgb")
     image_formats: tuple[str, ...] = ("rgb",)
+    goal: bool = True
     slow: bool = True
 
     def __init__(
