@@ -29,7 +29,11 @@ def test_a_true_run_is_said_to_be_true(folder, icil):
 
 
 def test_what_is_wrong_is_listed(folder, icil):
-    by_hand(folder, "UPDATE episodes SET score = 7 WHERE id = 8")
+    by_hand(
+        folder,
+        "UPDATE episodes SET score = 7 WHERE opening = 1 AND cell = (SELECT id FROM cells "
+        "WHERE agent = 'nearest' AND selector = 'random' AND demonstrations = 1)",
+    )
     said = icil("verify", folder, "--workers", 2)
     assert said.code == 1
     assert "1 fault" in said.out

@@ -1,5 +1,7 @@
 """What a machine lacks is found before a run makes anything."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from icil.harness import Experiment, run
@@ -17,6 +19,8 @@ def test_a_missing_part_leaves_nothing_behind(
     task, format, variable, value, said, tmp_path, monkeypatch
 ):
     monkeypatch.setenv(variable, value)
+    another = ThreadPoolExecutor(1)  # one that has not drawn before
+    monkeypatch.setattr("icil.tasks.mujoco_pictures._artist", lambda process: another)
     experiment = Experiment(
         task=(task,), format=(format,), agent=("nearest",), demos=(1,), episodes=1
     )

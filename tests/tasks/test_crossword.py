@@ -17,6 +17,7 @@ from icil.tasks import UnknownNameError, UsageError, demonstrate, render, sample
 from icil.tasks.conformance import check_task
 from icil.tasks.crossword import Crossword, CrosswordEnv
 from icil.tasks.crossword.language import AnyWord
+from icil.tasks.task import Transition
 
 GOLDEN = Path(__file__).parent / "golden"
 TASK = Crossword()
@@ -77,21 +78,21 @@ def test_what_the_environment_tells():
 
 def test_right_wrong_and_repeated_words():
     env = placed()
-    assert say(env, "A1: TIGER") == (1.0, False, False, None)
+    assert say(env, "A1: TIGER") == Transition(1.0, False, False)
     before = TASK.state_key(env)
-    assert say(env, "A1: TIGER") == (0.0, False, False, None)
-    assert say(env, "A1: OTHER") == (0.0, False, False, None)
-    assert say(env, "D1: TAP") == (0.0, False, False, None)
+    assert say(env, "A1: TIGER") == Transition(0.0, False, False)
+    assert say(env, "A1: OTHER") == Transition(0.0, False, False)
+    assert say(env, "D1: TAP") == Transition(0.0, False, False)
     assert TASK.state_key(env) == before
-    assert say(env, "d1: top") == (1.0, False, False, None)
+    assert say(env, "d1: top") == Transition(1.0, False, False)
     assert TASK.state_key(env) != before
 
 
 def test_the_last_word_ends_the_episode():
     env = placed()
     for text in ("A1: TIGER", "A5: OATS", "D1: TOP", "D2: GECKO", "D3: RED"):
-        assert say(env, text) == (1.0, False, False, None)
-    assert say(env, "D4: USE") == (1.0, True, False, None)
+        assert say(env, text) == Transition(1.0, False, False)
+    assert say(env, "D4: USE") == Transition(1.0, True, False)
     with pytest.raises(ResetNeeded):
         env.step("D4: USE")
 
@@ -110,7 +111,7 @@ def test_the_last_step_may_find_the_last_word():
         say(env, "A1: XXXXX")
     for text in ("A1: TIGER", "A5: OATS", "D1: TOP", "D2: GECKO", "D3: RED"):
         say(env, text)
-    assert say(env, "D4: USE") == (1.0, True, False, None)
+    assert say(env, "D4: USE") == Transition(1.0, True, False)
 
 
 @pytest.mark.parametrize("text", ["A1: TIGER", " A1: TIGER\n", "a1: tiger", "A1: tIgEr"])
@@ -161,7 +162,7 @@ def test_illegal_actions_may_end_the_episode(text):
     task, env = Crossword(illegal="end"), placed()
     parsed = task.parse(text, env)
     assert (parsed.status, parsed.action) == ("ok", text.upper())
-    assert task.step(env, parsed.value) == (-1.0, True, False, None)
+    assert task.step(env, parsed.value) == Transition(-1.0, True, False)
     assert task.parse("A1 TIGER", env).status == "invalid"
     with pytest.raises(ResetNeeded):
         env.step("A1: TIGER")
@@ -219,7 +220,7 @@ def test_a_word_whose_letters_are_all_there_is_found_only_when_offered():
     shown = TASK.observe(env, "ascii").text
     assert "_" not in shown
     assert shown.endswith("Down\nD1: y (3)\nD2: y (3)\nD3: y (3)")
-    assert say(env, "D2: EFO") == (1.0, False, False, None)
+    assert say(env, "D2: EFO") == Transition(1.0, False, False)
     assert "D2: y (EFO)" in TASK.observe(env, "ascii").text
 
 

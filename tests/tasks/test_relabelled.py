@@ -118,7 +118,8 @@ def test_it_passes_on_all_that_a_task_has():
     other = relabel(task, 0)
     # A task whose actions have names has none that are vectors; `views` goes by attributes.
     vectors = {"action_box", "word"}
-    assert passed_on(Task, Relabelled) == {"check_format", "views", *vectors}
+    # Traces have the actions of the task itself, and so need not be told otherwise.
+    assert passed_on(Task, Relabelled) == {"check_format", "tell", "views", *vectors}
     assert passed_on(Expert, type(other.expert())) == set()
     attributes = set(Task.__annotations__)
     assert {name: getattr(other, name) for name in attributes} == {
