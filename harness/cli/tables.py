@@ -1,6 +1,6 @@
 """Tables on the screen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -79,12 +79,21 @@ def print_leaderboard(
     for (task, format, ground), rows in leaderboard.groups:
         billed = console.width >= _ROOM and any(row.input_tokens for row in rows)
         table = _table({"run": "left"} if merged else {}, BOARD, BILL if billed else {})
-        for row in rows:
-            cells = [in_markup(cell) for cell in board_cells(row)]
+        listed = [
+            [
+                *([row.run] if merged else []),
+                *board_cells(row),
+                *(bill_cells(row) if billed else ()),
+            ]
+            for row in rows
+        ]
+        _keep_numbers(table, listed)
+        place = (len(listed[0]) - len(BILL) * billed if listed else 0) - 1
+        for row, plain in zip(rows, listed, strict=True):
+            cells = [in_markup(cell) for cell in plain]
             if row.errors:
-                cells[-1] = f"[red]{cells[-1]}[/red]"
-            bill = bill_cells(row) if billed else ()
-            table.add_row(*([in_markup(row.run)] if merged else []), *cells, *bill)
+                cells[place] = f"[red]{cells[place]}[/red]"
+            table.add_row(*cells)
         for one in published:
             if (one.task, one.format) == (task, format):
                 cells = [in_markup(cell) for cell in published_cells(one)]
@@ -92,7 +101,8 @@ def print_leaderboard(
         console.print(f"[bold]{in_markup(' · '.join(filter(None, (task, format, ground))))}[/bold]")
         console.print(table)
     sources = sorted({one.source for one in published})
-    for line in (*leaderboard.notes, *board_legend(leaderboard.rows, sources)):
+    notes = (*leaderboard.notes, *_unfilled(leaderboard.rows))
+    for line in (*notes, *board_legend(leaderboard.rows, sources)):
         console.print(harmless(line), markup=False)
     if leaderboard.experiment.get("episodes"):
         console.print(harmless(_protocol(leaderboard.experiment)), markup=False)
@@ -142,12 +152,17 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
 def filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
     """Returns a table of plain texts."""
     table, listed = _table(headings), [list(row) for row in rows]
-    for column, cells in zip(table.columns, zip(*listed, strict=True), strict=False):
-        if column.justify == "right":  # where room is scarce, names are cut and not numbers
-            column.min_width = max(map(len, cells))
+    _keep_numbers(table, listed)
     for row in listed:
         table.add_row(*map(in_markup, row))
     return table
+
+
+def _keep_numbers(table: Table, rows: Sequence[Sequence[str]]) -> None:
+    """Has names cut, and not numbers, where room is scarce."""
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=False):
+        if column.justify == "right":
+            column.min_width = max(map(len, cells))
 
 
 def _table(*headings: Headings) -> Table:
@@ -157,6 +172,17 @@ def _table(*headings: Headings) -> Table:
             in_markup(name), justify=side, no_wrap=name != _FOLDED, max_width=_WIDEST.get(name)
         )
     return table
+
+
+def _unfilled(rows: Iterable[Row]) -> Iterator[str]:
+    """Yields which budgets hold no demonstration."""
+    for row in rows:
+        if row.context_tokens is not None and not row.demonstrations and row.episodes:
+            budget = short(row.context_tokens)
+            yield (
+                f"{row.agent}, {row.task}: no demonstration fits {budget} tokens beside the "
+                "episode's own steps and the reply (--max-output-tokens)"
+            )
 
 
 def _seed(experiment: Mapping[str, Any]) -> str:
