@@ -578,7 +578,7 @@ def test_the_command_prints_a_table(icil, tmp_path, monkeypatch):
     assert (said.code, said.err) == (0, "")
     assert "openai/gpt-5.4" in said.out
     assert "without a cache $" in said.out
-    assert "the length of an action" in said.out
+    assert "the length of an action" in " ".join(said.out.split())
     assert list(Path(tmp_path).iterdir()) == []
 
 

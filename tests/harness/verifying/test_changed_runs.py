@@ -12,8 +12,9 @@ from icil.results import make_leaderboard, open_run
 from icil.results.verifying import check_files
 
 STEP = """
-episode = (SELECT MAX(e.id) FROM episodes e JOIN cells c ON c.id = e.cell
-           WHERE c.agent = 'model' AND c.format = 'rgb' AND c.demonstrations = 2)
+episode = (SELECT e.id FROM episodes e JOIN cells c ON c.id = e.cell
+           WHERE c.agent = 'model' AND c.format = 'rgb' AND c.demonstrations = 2
+           AND e.opening = 3)
 AND step = 1
 """
 EPISODE = "id = (SELECT MIN(episode) FROM steps WHERE model IS NOT NULL)"
