@@ -11,15 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from icil.harness.models.answers import error_text
 from icil.harness.models.errors import connection_error, rubbish_error, status_error
+from icil.harness.policies.addresses import bare
 from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire
 from icil.tasks import ModelError
-from icil.tasks.errors import ExperimentError
 
 if TYPE_CHECKING:
     import aiohttp
@@ -47,10 +46,7 @@ class Act(Wire):
     @property
     def endpoint(self) -> str:  # type: ignore[override]
         """The address without user, password and query."""
-        parts = urlsplit(self.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        port = "" if parts.port is None else f":{parts.port}"
-        return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
+        return bare(self.url)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -116,27 +112,6 @@ class ActSession(Session):
                 return response.status, bytes(content)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise connection_error(error) from error
-
-
-def read_url(url: str) -> str:
-    """Returns an address of this protocol, checked.
-
-    Raises:
-        ExperimentError: It is none.
-    """
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if right and ("@" in parts.netloc or parts.query or parts.fragment):
-        raise ExperimentError(
-            "vla/act@http://…: a user, a password or a query stands in the address, which would "
-            "be written into every result; set ICIL_POLICY_API_KEY instead"
-        )
-    if not right:
-        raise ExperimentError(f"expected vla/act@http://host:port, got {url!r:.80}")
-    return url
 
 
 def write_json(message: Any) -> bytes:

@@ -28,6 +28,7 @@ from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply
 from icil.harness.models.environment import read_key
 from icil.harness.policies import act as act_wire
 from icil.harness.policies import openpi as openpi_wire
+from icil.harness.policies.addresses import KEY, read_url
 from icil.harness.policies.checks import ChunkError, check_chunk
 from icil.harness.policies.executor import Execution
 from icil.harness.policies.mapping import Mapped, ObservationMap
@@ -38,9 +39,6 @@ from icil.harness.threads import call
 from icil.results import Usage
 from icil.tasks import Demonstration, ModelError, Task
 from icil.tasks.errors import ExperimentError
-
-KEY = "ICIL_POLICY_API_KEY"
-"""The environment variable that holds the key to a policy's server, if it asks for one."""
 
 Use = Literal["none", "trajectory", "server"]
 _USES: tuple[Use, ...] = ("none", "trajectory", "server")
@@ -318,7 +316,7 @@ def openpi(
         raise _wrong("dialect", ", ".join(openpi_wire.DIALECTS), dialect)
     openpi_wire.check_installed()
     wire = openpi_wire.Openpi(
-        url=openpi_wire.read_url(url),
+        url=read_url(url, "vla/openpi", ("ws", "wss")),
         dialect=dialect,
         key=_key(f"vla/openpi@{url}"),
     )
@@ -355,7 +353,9 @@ def act(
     if extra is not None and not isinstance(extra, Mapping):
         raise _wrong("extra", "names and values, such as {unnorm_key: bridge_orig}", extra)
     wire = act_wire.Act(
-        url=act_wire.read_url(url), extra=dict(extra or {}), key=_key(f"vla/act@{url}")
+        url=read_url(url, "vla/act", ("http", "https")),
+        extra=dict(extra or {}),
+        key=_key(f"vla/act@{url}"),
     )
     serving = _serving(execution, "none", stateful, tolerance, timeout_s, first_timeout_s)
     return PolicyAgent(wire, ObservationMap(map), serving)

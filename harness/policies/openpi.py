@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from icil.harness.models.errors import connection_error, rubbish_error
+from icil.harness.policies.addresses import bare
 from icil.harness.policies.codec import CodecError, pack, unpack
 from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire
 from icil.harness.secrets import scrub
 from icil.prompt_builders.png import encode_png
 from icil.tasks import ModelError, UsageError
-from icil.tasks.errors import ExperimentError
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -61,10 +61,7 @@ class Openpi(Wire):
     @property
     def endpoint(self) -> str:  # type: ignore[override]
         """The address without user, password and query."""
-        parts = urlsplit(self.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        port = "" if parts.port is None else f":{parts.port}"
-        return f"{parts.scheme}://{host}{port}{parts.path}"
+        return bare(self.url)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -189,27 +186,6 @@ class OpenpiSession(Session):
             return unpack(data)
         except CodecError as error:
             raise rubbish_error(str(error)) from error
-
-
-def read_url(url: str) -> str:
-    """Returns an address of this protocol, checked.
-
-    Raises:
-        ExperimentError: It is none.
-    """
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if right and ("@" in parts.netloc or parts.query or parts.fragment):
-        raise ExperimentError(
-            "vla/openpi@ws://…: a user, a password or a query stands in the address, which would "
-            "be written into every result; set ICIL_POLICY_API_KEY instead"
-        )
-    if not right:
-        raise ExperimentError(f"expected vla/openpi@ws://host:port, got {url!r:.80}")
-    return url
 
 
 def check_installed() -> None:
