@@ -21,7 +21,7 @@ from icil.results.frames import (
 )
 from icil.results.gaps import Gap, Gaps, make_gaps
 from icil.results.leaderboard import COLUMNS, Leaderboard, Row, make_leaderboard
-from icil.results.overall import OVERALL_COLUMNS, Overall, OverallRow, make_overall
+from icil.results.overall import Overall, OverallRow, make_overall
 from icil.results.profiles import Profile, profiles
 from icil.results.provenance import Origin, Provenance, make_provenance
 from icil.results.published import PublishedRow, published
@@ -66,7 +66,6 @@ __all__ = [
     "Gaps",
     "Imitation",
     "Leaderboard",
-    "OVERALL_COLUMNS",
     "Origin",
     "Overall",
     "OverallRow",

@@ -9,7 +9,6 @@ the first action counts. A reply without an action has no error, and is counted 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from icil.results.frames import cells_frame
 from icil.results.scored import budget
 from icil.results.scores import Estimate, Floats, pooled_shares
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import CsvTable, to_csv
 from icil.tasks import IcilError, Task, make
 
 ACTION_ERRORS = "action_errors.csv"
@@ -76,7 +75,7 @@ class ActionError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionErrors:
+class ActionErrors(CsvTable):
     """Those of a run."""
 
     rows: tuple[ActionError, ...]
@@ -86,14 +85,6 @@ class ActionErrors:
     def to_csv(self) -> str:
         """Returns as CSV, for each cell, a row for all, one a dimension and one a step."""
         return to_csv(COLUMNS, (row for one in self.rows for row in _rows(one)))
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
 
 
 def make_action_errors(store: RunStore) -> ActionErrors:

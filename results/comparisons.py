@@ -11,7 +11,7 @@ comparisons of one kind in a task and format (of formats: in a task).
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import chain, combinations, groupby, product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,7 +28,7 @@ from icil.results.statistics import (
     unit_sums,
 )
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import Rows
 
 Kind = Literal["agents", "selectors", "formats"]
 KINDS: tuple[Kind, ...] = ("agents", "selectors", "formats")
@@ -96,11 +96,16 @@ class Wins:
     losses_uncorrected: int
 
 
-@dataclass(frozen=True, slots=True)
-class Comparisons:
+class AllWins(Rows[Wins]):
+    """What was won, for each pair."""
+
+    kind = Wins
+
+
+class Comparisons(Rows[Comparison]):
     """Comparisons of a run, or of several."""
 
-    rows: tuple[Comparison, ...]
+    kind = Comparison
 
     @property
     def wins(self) -> tuple[Wins, ...]:
@@ -114,13 +119,9 @@ class Comparisons:
         """Returns those of one kind."""
         return Comparisons(tuple(row for row in self.rows if row.compared == kind))
 
-    def to_csv(self) -> str:
-        """Returns the comparisons as CSV."""
-        return _csv(Comparison, self.rows)
-
     def wins_to_csv(self) -> str:
         """Returns what was won as CSV."""
-        return _csv(Wins, self.wins)
+        return AllWins(self.wins).to_csv()
 
     def write(self, path: Path, wins: Path | None = None) -> None:
         """Writes the CSV files, each whole or not at all.
@@ -128,9 +129,9 @@ class Comparisons:
         Raises:
             OSError: One cannot be written.
         """
-        write_whole(path, self.to_csv().encode())
+        super().write(path)
         if wins is not None:
-            write_whole(wins, self.wins_to_csv().encode())
+            AllWins(self.wins).write(wins)
 
 
 def make_comparisons(source: RunStore | Scored, kinds: Iterable[Kind] = KINDS) -> Comparisons:
@@ -330,8 +331,3 @@ def _wins(kind: Kind, first: str, second: str, rows: Sequence[Comparison]) -> Wi
         wins_uncorrected=sum(row.difference > 0 for row in single),
         losses_uncorrected=sum(row.difference < 0 for row in single),
     )
-
-
-def _csv(kind: type[Comparison] | type[Wins], rows: Iterable[Comparison | Wins]) -> str:
-    columns = [field.name for field in fields(kind)]
-    return to_csv(columns, ([getattr(row, name) for name in columns] for row in rows))

@@ -11,7 +11,6 @@ Intervals are 95 % percentile bootstraps over whole episodes.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from icil.results.frames import cells_frame, episodes_frame, imitation_frame
 from icil.results.scored import budget, count_demonstrations
 from icil.results.scores import Estimate, Floats, pooled_shares
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import CsvTable, to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +67,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class Curves(CsvTable):
     """All the curves of a run."""
 
     rows: tuple[Curve, ...]
@@ -76,14 +75,6 @@ class Curves:
     def to_csv(self) -> str:
         """Returns a row for each cell and step as CSV."""
         return to_csv(COLUMNS, (row for curve in self.rows for row in _rows(curve)))
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
 
 
 def make_curves(store: RunStore) -> Curves:

@@ -7,15 +7,14 @@ played, with its 95 % bootstrap interval over these (or over the sets of demonst
 """
 
 import json
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from icil.results.scored import Scored, ScoredCell, as_scored
 from icil.results.scores import score_gap
 from icil.results.statistics import Clusters
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import Rows
 
 CONTROL = "+"
 """Stands between a selector's name and what was done to the demonstrations that it chose."""
@@ -46,24 +45,10 @@ class Gap:
     gap_ci_high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
+class Gaps(Rows[Gap]):
     """All the gaps of a run."""
 
-    rows: tuple[Gap, ...]
-
-    def to_csv(self) -> str:
-        """Returns the rows as CSV."""
-        columns = [field.name for field in fields(Gap)]
-        return to_csv(columns, ([getattr(row, name) for name in columns] for row in self.rows))
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
+    kind = Gap
 
 
 class _Cell(NamedTuple):

@@ -10,7 +10,6 @@ told apart from the one above (paired by opening, Holm within the ranking) is ma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +20,7 @@ from icil.results.scored import count_demonstrations as count_demonstrations
 from icil.results.scores import Estimates, Sample, estimate_samples
 from icil.results.statistics import LEVEL, Clusters, Floats, holm, sign_flip_p, unit_sums
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import CsvTable, to_csv
 
 _BESIDE: Mapping[str, Any] = {"beside": True}
 """Marks what a row knows beside the columns."""
@@ -90,7 +89,7 @@ PROVENANCE = ("run", "icil", "ground", "note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leaderboard:
+class Leaderboard(CsvTable):
     """All the rows of a run, or of several."""
 
     rows: tuple[Row, ...]
@@ -117,14 +116,6 @@ class Leaderboard:
         return to_csv(
             self.columns, ([getattr(row, name) for name in self.columns] for row in self.rows)
         )
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
 
 
 def make_leaderboard(source: RunStore | Scored) -> Leaderboard:

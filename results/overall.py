@@ -10,8 +10,7 @@ themselves, with all the cells that played them. A row that lacks what others of
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from icil.results.scored import PLAYERS, Scored, ScoredCell, as_scored
 from icil.results.scores import normalized
 from icil.results.statistics import Clusters, Floats, interval, resampled_means
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import Rows
 
 ALL = "all"
 """The `demonstrations` of a row over all numbers of them."""
@@ -64,28 +63,10 @@ class OverallRow:
     """Of all the agent's cells of that `demonstrations`; None where a price is not known."""
 
 
-OVERALL_COLUMNS = tuple(field.name for field in fields(OverallRow))
-
-
-@dataclass(frozen=True, slots=True)
-class Overall:
+class Overall(Rows[OverallRow]):
     """The overall leaderboard of a run, or of several."""
 
-    rows: tuple[OverallRow, ...]
-
-    def to_csv(self) -> str:
-        """Returns the rows as CSV."""
-        return to_csv(
-            OVERALL_COLUMNS, ([getattr(row, name) for name in OVERALL_COLUMNS] for row in self.rows)
-        )
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
+    kind = OverallRow
 
 
 class Place(NamedTuple):

@@ -8,13 +8,12 @@ the very same episodes.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from icil.results.scored import ScoredCell, read_scored
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import Rows
 
 _BYTES = 16
 _PROMPTS = """
@@ -77,24 +76,10 @@ class Origin:
     """Of all that the store has about the software, the libraries' versions among it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(Rows[Origin]):
     """What all the rows of a run came from."""
 
-    rows: tuple[Origin, ...]
-
-    def to_csv(self) -> str:
-        """Returns the rows as CSV."""
-        columns = [field.name for field in fields(Origin)]
-        return to_csv(columns, ([getattr(row, name) for name in columns] for row in self.rows))
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
+    kind = Origin
 
 
 class _Digest(NamedTuple):

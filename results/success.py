@@ -7,8 +7,7 @@ of its own. A cell with an overlong episode has none either, as it has no score.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from icil.results.frames import latencies_frame
 from icil.results.scored import Scored, ScoredCell, read_scored
 from icil.results.statistics import Floats
 from icil.results.store import RunStore
-from icil.results.tables import to_csv, write_whole
+from icil.results.tables import Rows
 
 SUCCESS = "success.csv"
 """The file's name in a run folder."""
@@ -65,24 +64,10 @@ class Success:
     latency_p95_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Successes:
+class Successes(Rows[Success]):
     """Those of a run."""
 
-    rows: tuple[Success, ...]
-
-    def to_csv(self) -> str:
-        """Returns the rows as CSV."""
-        columns = [field.name for field in fields(Success)]
-        return to_csv(columns, ([getattr(row, name) for name in columns] for row in self.rows))
-
-    def write(self, path: Path) -> None:
-        """Writes the CSV file, whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        write_whole(path, self.to_csv().encode())
+    kind = Success
 
 
 def make_success(store: RunStore, scored: Scored | None = None) -> Successes:

@@ -7,15 +7,54 @@ in the file's metadata.
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 from icil.tasks.errors import UsageError
+
+Row = TypeVar("Row")
+
+
+class CsvTable(ABC):
+    """What is kept as a CSV file."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def to_csv(self) -> str:
+        """Returns it as CSV, numbers with up to six significant digits."""
+
+    def write(self, path: Path) -> None:
+        """Writes the CSV file, whole or not at all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write_whole(path, self.to_csv().encode())
+
+
+@dataclass(frozen=True)
+class Rows(CsvTable, Generic[Row]):
+    """A table whose rows are dataclasses of one kind: their fields are its columns."""
+
+    kind: ClassVar[type]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Returns the columns' names, in their order."""
+        return tuple(field.name for field in fields(cls.kind))
+
+    def to_csv(self) -> str:
+        """Returns the rows as CSV, numbers with up to six significant digits."""
+        names = self.columns()
+        return to_csv(names, ([getattr(row, name) for name in names] for row in self.rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

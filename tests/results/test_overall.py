@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import trim_mean
 
-from icil.results import OVERALL_COLUMNS, make_overall, profiles
+from icil.results import Overall, make_overall, profiles
 from icil.results.overall import Place, interquartile_mean, over_tasks
 
 
@@ -207,7 +207,7 @@ def test_the_csv_has_the_columns_and_never_a_nan(board, make_cell, players, tmp_
     found.write(tmp_path / "overall.csv")
     text = (tmp_path / "overall.csv").read_text()
     assert text == found.to_csv()
-    assert text.splitlines()[0] == ",".join(OVERALL_COLUMNS)
+    assert text.splitlines()[0] == ",".join(Overall.columns())
     assert "nan" not in text.lower()
     assert make_overall(store).to_csv() == text
 
