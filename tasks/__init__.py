@@ -28,8 +28,10 @@ from icil.tasks.expert import Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import EnumeratedOpenings, Opening, OpeningSource, SeededOpenings, Split
 from icil.tasks.pools import Pool, PoolCard, load_pool, load_pool_for, save_pool
+from icil.tasks.registry import load_named
 from icil.tasks.task import ReferenceScores, Task, Transition
 from icil.tasks.tasks import make, members, names, register
+from icil.tasks.wrapper import TaskWrapper
 
 __all__ = [
     "ActionBox",
@@ -59,6 +61,7 @@ __all__ = [
     "Step",
     "StoreError",
     "Task",
+    "TaskWrapper",
     "TemplateError",
     "Transition",
     "UnknownNameError",
@@ -66,6 +69,7 @@ __all__ = [
     "build_pool",
     "build_pool_in",
     "demonstrate",
+    "load_named",
     "load_pool",
     "load_pool_for",
     "make",

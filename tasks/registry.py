@@ -145,3 +145,22 @@ class Registry(Generic[T]):
             for point in sorted(entry_points(group=self.group)):
                 self._paths.setdefault(point.name, point.value)
         return self._paths
+
+
+def load_named(kind: str, name: str) -> Any:
+    """Returns what `module:attribute` names.
+
+    Args:
+        kind: What it is to be, for messages, such as `expert`.
+        name: The module, which is imported, and the attribute.
+
+    Raises:
+        UsageError: It cannot be imported.
+    """
+    try:
+        return EntryPoint(kind, name, kind).load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"the {kind} {name} cannot be imported: {error}; it is named as MODULE:NAME, and its "
+            "module must be installed or its folder be on PYTHONPATH"
+        ) from error

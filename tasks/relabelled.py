@@ -10,18 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icil.tasks.actions import LegalActions, ParsedAction, excerpt
 from icil.tasks.errors import UsageError
 from icil.tasks.expert import EnvT, Expert
-from icil.tasks.observation import Observation
-from icil.tasks.openings import Opening, OpeningSource, Split
 from icil.tasks.seeding import generator
-from icil.tasks.task import Task, Transition
+from icil.tasks.task import Task
+from icil.tasks.wrapper import TaskWrapper
 
 
-class Relabelled(Task[EnvT]):
+class Relabelled(TaskWrapper[EnvT]):
     """See the module.
 
     Args:
@@ -30,12 +28,10 @@ class Relabelled(Task[EnvT]):
     """
 
     def __init__(self, task: Task[EnvT], labels: Mapping[str, str]) -> None:
-        self._task = task
+        super().__init__(task)
         self.labels = dict(labels)
         """Each action to the name that it goes by."""
         self._meanings = {label: action for action, label in labels.items()}
-        for attribute in Task.__annotations__:
-            setattr(self, attribute, getattr(task, attribute))
 
     @property
     def vocabulary(self) -> tuple[str, ...] | None:
@@ -43,42 +39,9 @@ class Relabelled(Task[EnvT]):
         return self._task.vocabulary
 
     @property
-    def plain(self) -> Task[EnvT]:
-        """The task itself."""
-        return self._task
-
-    @property
     def settings(self) -> Mapping[str, Any]:
         """The task's, and the names."""
         return {**self._task.settings, "labels": self.labels}
-
-    def make_env(self) -> EnvT:
-        """Returns an environment of the task."""
-        return self._task.make_env()
-
-    def openings(self, split: Split) -> OpeningSource:
-        """Returns the task's openings."""
-        return self._task.openings(split)
-
-    def state_key(self, env: EnvT) -> str:
-        """Returns the task's key."""
-        return self._task.state_key(env)
-
-    def observe(self, env: EnvT, format: str) -> Observation:
-        """Renders the present state as the task does."""
-        return self._task.observe(env, format)
-
-    def frame(self, env: EnvT, camera: str) -> NDArray[np.uint8]:
-        """Draws the present state as the task does."""
-        return self._task.frame(env, camera)
-
-    def proprio(self, env: EnvT) -> NDArray[np.float64] | None:
-        """Returns the task's numbers."""
-        return self._task.proprio(env)
-
-    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
-        """Returns numbers as the task shows them."""
-        return self._task.word_state(numbers)
 
     def legal_actions(self, env: EnvT) -> LegalActions:
         """Returns the names of what may be done, sorted, so that their order reveals nothing."""
@@ -110,14 +73,6 @@ class Relabelled(Task[EnvT]):
             UsageError: The task has none.
         """
         return _Renaming(self._task.expert(), self.labels)
-
-    def reset(self, env: EnvT, opening: Opening) -> None:
-        """Puts an environment into an opening."""
-        self._task.reset(env, opening)
-
-    def step(self, env: EnvT, value: Any, outcome: Any = None) -> Transition:
-        """Plays an action, as the environment takes it; see `Task.step`."""
-        return self._task.step(env, value, outcome)
 
 
 class _Renaming(Expert[EnvT]):

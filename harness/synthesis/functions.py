@@ -3,14 +3,13 @@
 import asyncio
 import re
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 
 from icil.harness.agents import Agent, Capabilities, Reply, Turn
 from icil.harness.threads import call
-from icil.tasks import ContractError, ModelError, Task, UsageError
+from icil.tasks import ContractError, ModelError, Task, UsageError, load_named
 
 Function = Callable[[Task[Any], Any, np.random.Generator], str]
 """Takes a task, its environment (to look at, and leave as it is) and a generator; returns an
@@ -64,13 +63,7 @@ def load_function(name: str) -> FunctionAgent:
     Raises:
         UsageError: It cannot be imported, or is no function.
     """
-    try:
-        found = EntryPoint("proposer", name, "proposer").load()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"the proposer {name} cannot be imported: {error}; it is named as MODULE:FUNCTION, "
-            "and its module must be installed or its folder be on PYTHONPATH"
-        ) from error
+    found = load_named("proposer", name)
     if isinstance(found, type) or not callable(found):
         raise UsageError(f"the proposer {name} is no function of a task, an environment and a rng")
     return FunctionAgent(name, found)

@@ -1,13 +1,12 @@
 """A user's function as an embedding, named as `module:function`."""
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
 
 from icil.prompt_builders.embeddings.embedding import Embedding, Vectors
-from icil.tasks import Observation, UsageError
+from icil.tasks import Observation, UsageError, load_named
 
 
 class FunctionEmbedding(Embedding):
@@ -53,13 +52,7 @@ def named_function(name: str) -> FunctionEmbedding:
     Raises:
         UsageError: It cannot be imported, or is no function.
     """
-    try:
-        found = EntryPoint("embedding", name, "embedding").load()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"the embedding {name} cannot be imported: {error}; it is named as MODULE:FUNCTION, "
-            "and its module must be installed or its folder be on PYTHONPATH"
-        ) from error
+    found = load_named("embedding", name)
     if isinstance(found, type) or not callable(found):
         raise UsageError(f"the embedding {name} is no function of an observation")
     return FunctionEmbedding(name, found)

@@ -1,7 +1,6 @@
 """The expert of a Gymnasium environment: whatever its user names."""
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from icil.tasks.errors import ContractError, UsageError
 from icil.tasks.expert import Expert
 from icil.tasks.gym.env import GymEnv
+from icil.tasks.registry import load_named
 
 Wording = Callable[[Any], str]
 """Returns what an action is called; raises TypeError, ValueError or KeyError if it is none."""
@@ -24,13 +24,7 @@ def named_expert(name: str, word: Wording) -> Expert[GymEnv]:
     Raises:
         UsageError: It cannot be imported, or is neither.
     """
-    try:
-        found = EntryPoint("expert", name, "expert").load()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"the expert {name} cannot be imported: {error}; it is named as MODULE:NAME, and its "
-            "module must be installed or its folder be on PYTHONPATH"
-        ) from error
+    found = load_named("expert", name)
     if isinstance(found, type) and issubclass(found, Expert):
         return found()
     if isinstance(found, type) or not callable(found):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icil.tasks.actions import ActionBox, ParsedAction, excerpt
 from icil.tasks.demonstrations import Chunked, Demonstration
@@ -18,16 +17,15 @@ from icil.tasks.expert import EnvT, Expert
 from icil.tasks.languages.chunks import actions_of, all_actions, bounded, chunked, cut, from_units
 from icil.tasks.languages.language import ActionLanguage, Chunk, LanguageError
 from icil.tasks.languages.names import make_language
-from icil.tasks.observation import Observation
-from icil.tasks.openings import Opening, OpeningSource, Split
 from icil.tasks.pools import Origin, Pool, load_pool_for, make_pool
 from icil.tasks.task import Task, Transition
+from icil.tasks.wrapper import TaskWrapper
 
 _LONGEST = 1000
 """Steps of a chunk, at most."""
 
 
-class Spoken(Task[EnvT]):
+class Spoken(TaskWrapper[EnvT]):
     """See the module.
 
     Args:
@@ -42,19 +40,13 @@ class Spoken(Task[EnvT]):
     def __init__(self, task: Task[EnvT], *, language: str, chunk: int = 1) -> None:
         if type(chunk) is not int or not 1 <= chunk <= _LONGEST:
             raise UsageError(f"chunk is a whole number from 1 to {_LONGEST}, not {chunk!r}")
-        self._task, self._box, self.chunk = task, bounded(task), chunk
-        for attribute in Task.__annotations__:
-            setattr(self, attribute, getattr(task, attribute))
+        super().__init__(task)
+        self._box, self.chunk = bounded(task), chunk
         self.horizon = -(-task.horizon // chunk)
         self.has_expert = False
         self.language: ActionLanguage = make_language(
             str(language), chunk, self._box.dimension, self._chunks
         )
-
-    @property
-    def plain(self) -> Task[EnvT]:
-        """The task itself."""
-        return self._task
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -71,34 +63,6 @@ class Spoken(Task[EnvT]):
     def action_box(self) -> ActionBox | None:
         """None: a step is more than one vector."""
         return None
-
-    def make_env(self) -> EnvT:
-        """Returns an environment of the task."""
-        return self._task.make_env()
-
-    def openings(self, split: Split) -> OpeningSource:
-        """Returns the task's openings."""
-        return self._task.openings(split)
-
-    def state_key(self, env: EnvT) -> str:
-        """Returns the task's key."""
-        return self._task.state_key(env)
-
-    def observe(self, env: EnvT, format: str) -> Observation:
-        """Renders the present state as the task does."""
-        return self._task.observe(env, format)
-
-    def frame(self, env: EnvT, camera: str) -> NDArray[np.uint8]:
-        """Draws the present state as the task does."""
-        return self._task.frame(env, camera)
-
-    def proprio(self, env: EnvT) -> NDArray[np.float64] | None:
-        """Returns the task's numbers."""
-        return self._task.proprio(env)
-
-    def word_state(self, numbers: NDArray[np.float64]) -> Observation:
-        """Returns numbers as the task shows them."""
-        return self._task.word_state(numbers)
 
     def legal_actions(self, env: EnvT) -> "SpokenSpace":
         """Returns all chunks of the language."""
@@ -123,10 +87,6 @@ class Spoken(Task[EnvT]):
             UsageError: Always.
         """
         raise UsageError(f"the expert of {self.name} does not speak {self.language.name}")
-
-    def reset(self, env: EnvT, opening: Opening) -> None:
-        """Puts an environment into an opening."""
-        self._task.reset(env, opening)
 
     def step(self, env: EnvT, value: Any, outcome: Any = None) -> Transition:
         """Plays a chunk, or what of it there is time for."""

@@ -171,7 +171,7 @@ def test_a_users_function_is_found_by_its_place():
     ("name", "message"),
     [
         ("own_embeddings:missing", "cannot be imported: module 'own_embeddings' has no attribute"),
-        ("no_such_module:f", "named as MODULE:FUNCTION, and its module must be installed"),
+        ("no_such_module:f", "named as MODULE:NAME, and its module must be installed"),
         ("own_embeddings:Kind", "is no function of an observation"),
         ("own_embeddings:number", "is no function of an observation"),
         (":", "cannot be imported"),

@@ -6,10 +6,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from icil.tasks import Expert, Task, UsageError, demonstrate, make, render
+from icil.tasks import Expert, Task, TaskWrapper, UsageError, demonstrate, make, render
 from icil.tasks.conformance import check_task
 from icil.tasks.demonstrations import state_digest
-from icil.tasks.relabelled import Relabelled, derangement, relabel
+from icil.tasks.relabelled import derangement, relabel
 from icil.tasks.seeding import generator
 
 NAMES = ["gridworld", "tic_tac_toe"]
@@ -116,10 +116,9 @@ def test_it_passes_on_all_that_a_task_has():
     """What is added to `Task` one day and not here would be the base class's, not the task's."""
     task = make("tic_tac_toe")
     other = relabel(task, 0)
-    # A task whose actions have names has none that are vectors; `views` goes by attributes.
-    vectors = {"action_box", "word"}
-    # Traces have the actions of the task itself, and so need not be told otherwise.
-    assert passed_on(Task, Relabelled) == {"check_format", "tell", "views", *vectors}
+    # What actions are called is a wrapper's own; `views` and `check_format` go by attributes.
+    own = {"action_box", "express", "tell", "vocabulary", "word"}
+    assert passed_on(Task, TaskWrapper) == {"check_format", "views", *own}
     assert passed_on(Expert, type(other.expert())) == set()
     attributes = set(Task.__annotations__)
     assert {name: getattr(other, name) for name in attributes} == {

@@ -243,7 +243,7 @@ def test_a_function_that_fails_goes_on_when_it_is_mended(functions, propose):
 @pytest.mark.parametrize(
     ("name", "error", "said"),
     [
-        ("own_proposers:leagl", UsageError, "cannot be imported: .*named as MODULE:FUNCTION"),
+        ("own_proposers:leagl", UsageError, "cannot be imported: .*named as MODULE:NAME"),
         ("no_such_module:play", UsageError, "cannot be imported: No module named"),
         ("own_proposers:number", UsageError, "is no function of a task"),
         ("own_proposers:speechless", ContractError, "must return an action as text, not 3"),
