@@ -23,14 +23,15 @@ from icil.prompt_builders.embeddings.vicinity import LAYOUT, NEAR, Vicinity, fin
 from icil.tasks import Opening, Pool, Task, load_pool_for, make, members
 from icil.tasks.demonstrations import state_digest
 
+ARMS = ("metaworld/push-v3", "metaworld/reach-v3")
+"""Members of a family whose pools ship."""
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What near duplicates there are.")
     parser.add_argument("--openings", type=int, default=1000)
-    large = sorted({*members()} - {"pusht"})  # small pools are embedded when they are needed
-    parser.add_argument("--tasks", default=",".join(large))
+    parser.add_argument("--tasks", default=",".join(sorted({*members(), *ARMS})))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     shares = " | ".join(f"{share:g}" for share in SHARES)

@@ -6,9 +6,10 @@
     GET /episodes/ID.json       an episode with its pictures
     GET /beginnings/ID.json     how its prompts begin
 
-The store is opened anew for each answer and closed at once, so that a run that ends meanwhile can
-tidy up its log. All of it is read in one thread of its own. A request that names another host is
-refused: no page of somebody else's can ask by way of a name that it lets point here.
+The store is checked once, opened anew for each answer and closed at once, so that a run that ends
+meanwhile can tidy up its log. All of it is read in one thread of its own. A request that names
+another host is refused: no page of somebody else's can ask by way of a name that it lets point
+here.
 """
 
 import asyncio
@@ -178,7 +179,7 @@ class ViewServer:
 
     @contextmanager
     def _run(self) -> Iterator[ReportedRun]:
-        with closing(open_run(self._folder)) as store, store.snapshot():
+        with closing(open_run(self._folder, checked=True)) as store, store.snapshot():
             yield ReportedRun(store)
 
     def _known(self, run: ReportedRun, stamp: Stamp) -> dict[str, Any]:

@@ -59,8 +59,12 @@ ORDER BY e.cell, e.opening, s.step
 """
 
 
-def open_run(folder: Path) -> RunStore:
+def open_run(folder: Path, *, checked: bool = False) -> RunStore:
     """Opens a run folder for reading.
+
+    Args:
+        folder: The folder.
+        checked: Whether its store was found undamaged before; see `RunStore`.
 
     Raises:
         RunFolderError: There is no run in it.
@@ -71,7 +75,7 @@ def open_run(folder: Path) -> RunStore:
         raise RunFolderError(f"{folder} holds no run: {what}")
     if not (folder / FILE_NAME).exists():
         raise RunFolderError(f"{folder} holds no run: there is no {FILE_NAME} in it")
-    return RunStore(folder / FILE_NAME, readonly=True)
+    return RunStore(folder / FILE_NAME, readonly=True, checked=checked)
 
 
 def cells_frame(store: RunStore) -> "pd.DataFrame":

@@ -49,12 +49,14 @@ class RunStore(StoreReader):
     Args:
         path: The file, which exists.
         readonly: Whether this process only reads.
+        checked: Whether the whole file was found undamaged before: reading all of it takes a second
+            for each few hundred megabytes.
 
     Raises:
         StoreError: It is no store, is damaged, or is of a newer layout.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: Path, *, readonly: bool = False, checked: bool = False) -> None:
         self.path = path
         self._readonly = readonly
         self._software: int | None = None
@@ -64,7 +66,7 @@ class RunStore(StoreReader):
             # A writer would tidy up a damaged file when it closes it; a reader changes nothing.
             self._db = connect(path, readonly=True)
             try:
-                check_store(path, self._db, LAYOUT)
+                check_store(path, self._db, LAYOUT, whole=not checked)
                 if not readonly:
                     self._db.close()
                     self._db = connect(path, readonly=False)
