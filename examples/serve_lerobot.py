@@ -13,12 +13,9 @@ policy that looks at more than one observation (`n_obs_steps`) is not served.
 """
 
 import argparse
-import asyncio
-import http
-import traceback
 
-import msgpack
 import numpy as np
+from openpi_server import main
 
 
 class LeRobotPolicy:
@@ -46,11 +43,13 @@ class LeRobotPolicy:
             key = names.get(key, key)
             if key not in self.shapes:
                 continue
-            tensor = torch.from_numpy(np.array(value))[None].float()
-            if len(self.shapes[key]) == 3:  # RGB, rows first
-                size = self.shapes[key][1:]
-                tensor = torch.nn.functional.interpolate(tensor.permute(0, 3, 1, 2) / 255, size)
-            batch[key] = tensor
+            tensor = torch.from_numpy(np.array(value))[None]
+            if len(self.shapes[key]) == 3:  # RGB, rows first; whole numbers are 0 to 255
+                tensor = tensor.permute(0, 3, 1, 2) / (1 if tensor.is_floating_point() else 255)
+                tensor = torch.nn.functional.interpolate(
+                    tensor, self.shapes[key][1:], mode="bilinear", antialias=True
+                )
+            batch[key] = tensor.float()
         if missing := self.shapes.keys() - batch.keys():
             raise ValueError(f"the observation lacks {', '.join(sorted(missing))}")
         with torch.inference_mode():
@@ -84,66 +83,6 @@ def load(path, sizes):
     return LeRobotPolicy(policy, *make_pre_post_processors(config))
 
 
-def pack(value):
-    """Returns a message as bytes."""
-
-    def worded(array):
-        return {
-            b"__ndarray__": True,
-            b"data": np.ascontiguousarray(array).tobytes(),
-            b"dtype": array.dtype.str,
-            b"shape": array.shape,
-        }
-
-    return msgpack.packb(value, default=worded)
-
-
-def unpack(data):
-    """Returns the message that bytes are."""
-
-    def read(found):
-        if b"__ndarray__" in found:
-            return np.frombuffer(found[b"data"], found[b"dtype"]).reshape(found[b"shape"])
-        if b"__npgeneric__" in found:
-            return np.dtype(found[b"dtype"]).type(found[b"data"])
-        return found
-
-    return msgpack.unpackb(data, object_hook=read)
-
-
-async def serve(policy, host, port, ready=None):
-    """Answers until cancelled; a connection is an episode."""
-    from websockets.asyncio.server import serve
-
-    one_at_a_time = asyncio.Lock()
-
-    async def talk(connection):
-        infer = policy.session()
-        await connection.send(pack(policy.metadata))
-        async for data in connection:
-            try:
-                async with one_at_a_time:
-                    chunk = await asyncio.to_thread(infer, unpack(data))
-            except Exception:  # noqa: BLE001 - told to the client, as openpi's server does
-                await connection.send(traceback.format_exc())
-                await connection.close(1011, "the observation could not be answered")
-                return
-            await connection.send(pack({"actions": np.asarray(chunk, np.float32)}))
-
-    def health(connection, request):
-        return (
-            connection.respond(http.HTTPStatus.OK, "OK\n") if request.path == "/healthz" else None
-        )
-
-    options = {"compression": None, "max_size": None, "ping_interval": None}
-    async with serve(talk, host, port, process_request=health, **options) as server:
-        where = server.sockets[0].getsockname()[:2]
-        if ready:
-            ready(*where)
-        print(f"serving at ws://{where[0]}:{where[1]}", flush=True)
-        await server.serve_forever()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", nargs="?", help="a folder or an id of the Hugging Face hub")
@@ -154,9 +93,4 @@ if __name__ == "__main__":
         metavar=("STATE", "ACTION"),
         help="an ACT with random weights",
     )
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    given = parser.parse_args()
-    if bool(given.path) == bool(given.random):
-        parser.error("give either a policy or --random")
-    asyncio.run(serve(load(given.path, given.random), given.host, given.port))
+    main(parser, lambda given: load(given.path, given.random))

@@ -22,13 +22,10 @@ set whose statistics are named. `--random` serves a small Octo with random weigh
 """
 
 import argparse
-import asyncio
-import http
 import itertools
-import traceback
 
-import msgpack
 import numpy as np
+from openpi_server import main
 
 VIEWS = {"image": ("image_primary", 256), "wrist_image": ("image_wrist", 128)}
 """By our keys Octo's, and how large its pictures are."""
@@ -134,74 +131,9 @@ def random_model():
     )
 
 
-def pack(value):
-    """Returns a message as bytes."""
-
-    def worded(array):
-        return {
-            b"__ndarray__": True,
-            b"data": np.ascontiguousarray(array).tobytes(),
-            b"dtype": array.dtype.str,
-            b"shape": array.shape,
-        }
-
-    return msgpack.packb(value, default=worded)
-
-
-def unpack(data):
-    """Returns the message that bytes are."""
-
-    def read(found):
-        if b"__ndarray__" in found:
-            return np.frombuffer(found[b"data"], found[b"dtype"]).reshape(found[b"shape"])
-        if b"__npgeneric__" in found:
-            return np.dtype(found[b"dtype"]).type(found[b"data"])
-        return found
-
-    return msgpack.unpackb(data, object_hook=read)
-
-
-async def serve(policy, host, port, ready=None):
-    """Answers until cancelled; a connection is an episode."""
-    from websockets.asyncio.server import serve
-
-    one_at_a_time = asyncio.Lock()
-
-    async def talk(connection):
-        infer = policy.session()
-        await connection.send(pack(policy.metadata))
-        async for data in connection:
-            try:
-                async with one_at_a_time:
-                    chunk = await asyncio.to_thread(infer, unpack(data))
-            except Exception:  # noqa: BLE001 - told to the client, as openpi's server does
-                await connection.send(traceback.format_exc())
-                await connection.close(1011, "the observation could not be answered")
-                return
-            await connection.send(pack({"actions": np.asarray(chunk, np.float32)}))
-
-    def health(connection, request):
-        return (
-            connection.respond(http.HTTPStatus.OK, "OK\n") if request.path == "/healthz" else None
-        )
-
-    options = {"compression": None, "max_size": None, "ping_interval": None}
-    async with serve(talk, host, port, process_request=health, **options) as server:
-        where = server.sockets[0].getsockname()[:2]
-        if ready:
-            ready(*where)
-        print(f"serving at ws://{where[0]}:{where[1]}", flush=True)
-        await server.serve_forever()
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", nargs="?", help="a folder, or hf:// and an id")
     parser.add_argument("--dataset", default="random", help="whose statistics un-normalise")
     parser.add_argument("--random", action="store_true", help="a small Octo with random weights")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
-    given = parser.parse_args()
-    if bool(given.path) == given.random:
-        parser.error("give either a model or --random")
-    asyncio.run(serve(load(given.path, given.dataset), given.host, given.port))
+    main(parser, lambda given: load(given.path, given.dataset))

@@ -7,7 +7,7 @@ the first action counts. A reply without an action has no error, and is counted 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,11 +40,11 @@ COLUMNS = (
 )
 """Of the file. `dimension` and `step` are empty in the row of all of them."""
 
+_EPISODES = """
+SELECT id, attempt FROM episodes WHERE cell = ? AND status = 'done' ORDER BY opening
+"""
 _STEPS = """
-SELECT e.cell, e.id, s.step, s.reply, s.status, s.action
-FROM steps s JOIN episodes e ON e.id = s.episode AND e.attempt = s.attempt
-WHERE e.status = 'done'
-ORDER BY e.cell, e.opening, s.step
+SELECT reply, status, action FROM steps WHERE episode = ? AND attempt = ? ORDER BY step
 """
 
 
@@ -93,21 +93,20 @@ def make_action_errors(store: RunStore) -> ActionErrors:
     experiment: Mapping[str, Any] = meta["experiment"]
     if not experiment.get("teacher_forced"):
         return ActionErrors(rows=(), unmeasured={})
-    said: dict[int, list[_Step]] = {}
-    for cell, *step in store.rows(_STEPS)[1]:
-        said.setdefault(cell, []).append(_Step(*step))
     tasks: dict[str, Task[Any] | str] = {}
     found: list[ActionError] = []
     for _, cell in cells_frame(store).iterrows():
-        steps, name = said.get(int(cell["cell"])), str(cell["task"])
-        if not steps or not cell["asked"]:
+        episodes, name = store.rows(_EPISODES, (int(cell["cell"]),))[1], str(cell["task"])
+        if not episodes or not cell["asked"]:
             continue
         if name not in tasks:
             tasks[name] = _task(experiment, name)
         task = tasks[name]
         if isinstance(task, str):
             continue
-        estimates = _estimates(task, steps)
+        # Chunks of a whole run are larger than what is read of them: one episode at a time.
+        said = (map(_Step._make, store.rows(_STEPS, episode)[1]) for episode in episodes)
+        estimates = _estimate([_measured(task, steps) for steps in said])
         for format in [cell["format"]] if cell["format"] else meta["formats"][name]:
             found.append(
                 ActionError(
@@ -125,8 +124,6 @@ def make_action_errors(store: RunStore) -> ActionErrors:
 
 
 class _Step(NamedTuple):
-    episode: int
-    step: int
     reply: str
     status: str
     action: str
@@ -156,42 +153,51 @@ def _of(key: str) -> str:
     return key.rpartition(".")[0]
 
 
-def _estimates(task: Task[Any], steps: list[_Step]) -> dict[str, Any]:
-    """Returns what is estimated of a cell."""
+def _measured(task: Task[Any], steps: Iterable[_Step]) -> Floats:
+    """Returns an episode's errors, shape (steps, dimension); NaN where a reply has no action."""
     box = task.action_box
     assert box is not None
-    episodes = {one: i for i, one in enumerate(dict.fromkeys(step.episode for step in steps))}
-    shape = (len(episodes), max(step.step for step in steps) + 1)
-    errors = np.full((*shape, box.dimension), np.nan)
-    unread = np.zeros(shape[1], np.int64)
+    errors: list[Floats] = []
     for step in steps:
         done, shown = _answered(task, step), _vector(task, step.action)
         if done is None or shown is None:
-            unread[step.step] += 1
-            continue
-        errors[episodes[step.episode], step.step] = np.abs(done - shown) / (box.high - box.low)
+            errors.append(np.full(box.dimension, np.nan))
+        else:
+            errors.append(np.abs(done - shown) / (box.high - box.low))
+    return np.array(errors).reshape(len(errors), box.dimension)
+
+
+def _estimate(episodes: Sequence[Floats]) -> dict[str, Any]:
+    """Returns what is estimated of a cell, from the errors of its episodes."""
+    lengths, dimension = np.array([len(one) for one in episodes]), episodes[0].shape[1]
+    errors = np.full((len(episodes), lengths.max(), dimension), np.nan)
+    for place, one in enumerate(episodes):
+        errors[place, : len(one)] = one
     means = errors.mean(axis=2)
     known = ~np.isnan(means)
     sums, counts = np.where(known, means, 0.0), known.astype(np.float64)
     parts = np.where(known[:, :, None], errors, 0.0).sum(axis=1)
     tried = counts.sum(axis=1, keepdims=True)
     hits = np.concatenate([sums.sum(axis=1, keepdims=True), parts, sums], axis=1)
-    tries = np.concatenate([tried, np.repeat(tried, box.dimension, axis=1), counts], axis=1)
+    tries = np.concatenate([tried, np.repeat(tried, dimension, axis=1), counts], axis=1)
     whole, *rest = pooled_shares(hits, tries)
     compared = known.sum(axis=0)
+    unread = (lengths[:, None] > np.arange(known.shape[1])).sum(axis=0) - compared
     return {
         "episodes": len(episodes),
         "actions": int(compared.sum()),
         "unread": int(unread.sum()),
         "error": whole,
-        "dimensions": tuple(rest[: box.dimension]),
-        "steps": tuple(rest[box.dimension :]),
+        "dimensions": tuple(rest[:dimension]),
+        "steps": tuple(rest[dimension:]),
         "counts": tuple(zip(compared.tolist(), unread.tolist(), strict=True)),
     }
 
 
 def _answered(task: Task[Any], step: _Step) -> Floats | None:
     """Returns the action of a reply; None where there is none."""
+    if step.status != "ok":
+        return None
     reply = step.reply.strip()
     try:
         found = json.loads(reply)
@@ -199,8 +205,6 @@ def _answered(task: Task[Any], step: _Step) -> Floats | None:
         found = None
     if isinstance(found, list) and found and isinstance(found[0], list):  # a chunk
         return _vector(task, json.dumps(found[0]))
-    if step.status != "ok":
-        return None
     for said in (reply, reply[reply.rfind("[") : reply.rfind("]") + 1]):  # behind its reasons
         if (vector := _vector(task, said)) is not None:
             return vector

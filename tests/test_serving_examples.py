@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 import tomllib
 from pathlib import Path
@@ -28,6 +30,14 @@ from icil.tasks.actions import ActionBox
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    """What lies beside a script is found by it, as where it is run."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    yield
+    sys.modules.pop("openpi_server", None)
+
+
 def script(name):
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
@@ -37,10 +47,10 @@ def script(name):
 
 @pytest.fixture
 def served():
-    """Returns a function that lets a script serve a policy; gives its address."""
-    running = []
+    """Returns a function that serves a policy as the scripts do; gives its address."""
+    running, module = [], script("openpi_server")
 
-    def served(module, policy):
+    def served(policy):
         loop, found, ready = asyncio.new_event_loop(), [], threading.Event()
 
         def started(host, port):
@@ -140,7 +150,7 @@ class Windows:
 
 def test_octo_is_shown_two_observations_and_the_first_time_one(served):
     octo, model = script("serve_octo"), Windows()
-    url = served(octo, octo.OctoPolicy(model.create_tasks, model.sample))
+    url = served(octo.OctoPolicy(model.create_tasks, model.sample))
     replies = ask(url, 3, stateful=True)
     assert replies == [[[0.0] * 2, [0.0] * 2], [[0.0] * 2, [0.25] * 2], [[0.25] * 2, [0.5] * 2]]
     masks = [seen["timestep_pad_mask"].tolist() for seen in model.seen]
@@ -168,7 +178,7 @@ class Chunks:
 
 def test_a_lerobot_policy_answers_chunks_and_its_faults_are_told(served, monkeypatch):
     monkeypatch.setattr("icil.harness.policies.agent._FIRST_WAIT_S", 0.01)
-    url = served(script("serve_lerobot"), Chunks())
+    url = served(Chunks())
     assert ask(url, 2) == [[[0.0] * 2] * 4, [[0.25] * 2] * 4]
     with pytest.raises(ModelError, match="the policy failed: RuntimeError: the gripper is stuck"):
         ask(url, 3)
@@ -176,11 +186,59 @@ def test_a_lerobot_policy_answers_chunks_and_its_faults_are_told(served, monkeyp
         assert answer.read() == b"OK\n"
 
 
-@pytest.mark.parametrize("name", ["serve_lerobot", "serve_octo"])
-def test_what_a_script_packs_and_reads_is_openpis(name):
+class Act:
+    """What LeRobot's policies have; its chunk tells what it was shown."""
+
+    def __init__(self):
+        features = {key: SimpleNamespace(shape=shape) for key, shape in SENSES.items()}
+        self.config = SimpleNamespace(type="act", n_obs_steps=1, input_features=features)
+
+    def predict_action_chunk(self, batch):
+        self.seen = batch
+        return batch["observation.state"][:, None, :2].expand(1, 3, 2)
+
+
+SENSES = {"observation.state": (3,), "observation.images.top": (3, 8, 12)}
+
+
+def lerobot():
+    """Returns a policy as it is served, and the one behind it; its numbers are one less."""
+    act = Act()
+    return script("serve_lerobot").LeRobotPolicy(act, dict, lambda chunk: chunk + 1), act
+
+
+@pytest.mark.parametrize("numbers", ["uint8", "float32"])
+def test_a_lerobot_policy_is_shown_tensors_as_it_was_trained_on(numbers):
+    pytest.importorskip("torch")
+    policy, act = lerobot()
+    picture = np.zeros((16, 24, 3), np.uint8)
+    picture[:8, :, 0], picture[:, :12, 2] = 255, 51
+    sent = picture if numbers == "uint8" else picture.astype(np.float32) / 255
+    observation = {"state": np.array([0.5, 1, 2]), "image": sent, "prompt": "Push it.", "more": 1}
+    chunk = policy.session()(observation)
+    assert (chunk.dtype, chunk.tolist()) == (np.float32, [[1.5, 2.0]] * 3)
+    seen = act.seen["observation.images.top"]
+    assert (tuple(seen.shape), str(seen.dtype)) == ((1, 3, 8, 12), "torch.float32")
+    assert seen[0, :, 1, 1].tolist() == pytest.approx([1, 0, 0.2])
+    assert seen[0, :, 6, 10].tolist() == pytest.approx([0, 0, 0])
+    assert act.seen["task"] == ["Push it."]
+    assert policy.metadata == {"policy": "act", "keys": list(SENSES)}
+
+
+def test_a_lerobot_policy_tells_what_it_lacks():
+    pytest.importorskip("torch")
+    policy, act = lerobot()
+    with pytest.raises(ValueError, match=r"the observation lacks observation\.images\.top"):
+        policy.infer({"observation.state": np.zeros(3)})
+    act.config.n_obs_steps = 2
+    with pytest.raises(SystemExit, match="more than one observation"):
+        type(policy)(act, dict, dict)
+
+
+def test_what_is_packed_and_read_is_openpis():
     from icil.harness.policies.codec import pack, unpack
 
-    module = script(name)
+    module = script("openpi_server")
     message = {"state": np.arange(6, dtype=np.float32).reshape(2, 3), "prompt": "ü", "n": 3}
     for packed, read in ((module.pack, unpack), (pack, module.unpack)):
         found = read(packed(message))
@@ -188,6 +246,18 @@ def test_what_a_script_packs_and_reads_is_openpis(name):
         assert found["state"].dtype == np.float32
         assert (found["prompt"], found["n"]) == ("ü", 3)
     assert module.unpack(pack({"x": np.float64(0.5)}))["x"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["serve_lerobot", "serve_octo"])
+@pytest.mark.parametrize("given", [[], ["somewhere", "--random", "1", "2"]])
+def test_a_script_takes_either_a_policy_or_random_weights(name, given, tmp_path):
+    given = given[:2] if name == "serve_octo" else given
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *given],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "give either a policy or --random" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["serve_lerobot", "serve_octo"])

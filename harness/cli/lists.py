@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 
 @click.command()
@@ -34,10 +34,11 @@ def _tabulate() -> None:
     )
     for name in names():
         if name not in members():
-            what = "a family: the name goes on"
-            if name in _FAMILIES:
-                example = name + _FAMILIES[name].example
-                what = f"a family, such as {example}; icil tasks {name} lists all"
+            known = _FAMILIES.get(name, _Family("a family: the name goes on"))
+            what = known.what
+            if known.members is not None:
+                example = f"{name}{known.example}"
+                what = f"{what}, such as {example}; icil tasks {name} lists all"
             table.add_row(f"{name}…", what, "", "", "", "", "")
             continue
         try:
@@ -45,53 +46,73 @@ def _tabulate() -> None:
         except UsageError as error:  # an extra is not installed
             table.add_row(name, escape(str(error)), "", "", "", "", "")
             continue
-        known = task.references
+        scores = task.references
         table.add_row(
             name,
             escape(task.summary),
             ", ".join(task.formats),
             str(task.horizon),
-            f"{known.random:g}" if known else "–",
-            f"{known.expert:g}" if known else "–",
-            escape(known.source) if known else "–",
+            f"{scores.random:g}" if scores else "–",
+            f"{scores.expert:g}" if scores else "–",
+            escape(scores.source) if scores else "–",
         )
     make_console().print(table)
 
 
 class _Family(NamedTuple):
-    example: str
-    members: "Callable[[], Sequence[str]]"
+    what: str
+    members: "Callable[[], Mapping[str, str]] | None" = None
+    """Returns the names with what they are, '' where the name says it; None where anything goes."""
+    example: str = ""
 
 
-def _games() -> "Sequence[str]":
+def _games() -> "Mapping[str, str]":
     from icil.tasks.atari.console import games
 
-    return games()
+    return dict.fromkeys(games(), "")
 
 
-def _environments() -> "Sequence[str]":
+def _environments() -> "Mapping[str, str]":
     from gymnasium.envs.registration import find_highest_version, registry
 
     newest = (
         s for s in registry.values() if s.version == find_highest_version(s.namespace, s.name)
     )
-    return sorted(spec.id for spec in newest)
+    return dict.fromkeys(sorted(spec.id for spec in newest), "")
+
+
+def _of_fetch() -> "Mapping[str, str]":
+    from icil.tasks.fetch.library import INSTRUCTIONS
+
+    return INSTRUCTIONS
+
+
+def _of_metaworld() -> "Mapping[str, str]":
+    from icil.tasks.metaworld.instructions import INSTRUCTIONS
+
+    return INSTRUCTIONS
 
 
 _FAMILIES = {
-    "atari/": _Family("breakout", _games),
-    "gym:": _Family("CartPole-v1", _environments),
+    "atari/": _Family("games on an Atari 2600", _games, "breakout"),
+    "fetch/": _Family("things to do for an arm (Fetch)", _of_fetch, "reach"),
+    "gym:": _Family("environments of Gymnasium", _environments, "CartPole-v1"),
+    "metaworld/": _Family("things to do for an arm (Meta-World)", _of_metaworld, "reach-v3"),
+    "recorded:": _Family("what a robot recorded: recorded:DIR, the folder of a LeRobotDataset"),
 }
-"""The families of tasks whose members are known."""
+"""The families of tasks that are described."""
 
 
 def _list_members(family: str) -> None:
     from icil.tasks import UnknownNameError
 
-    if family not in _FAMILIES:
-        raise UnknownNameError("family of tasks", family, _FAMILIES)
-    for member in _FAMILIES[family].members():
-        click.echo(f"{family}{member}")
+    listed = {name: known.members for name, known in _FAMILIES.items() if known.members}
+    if family not in listed:
+        raise UnknownNameError("family of tasks", family, listed)
+    members = listed[family]()
+    width = max(map(len, members), default=0)
+    for member, what in members.items():
+        click.echo(f"{family}{member:{width}}  {what}".rstrip())
 
 
 @click.command()

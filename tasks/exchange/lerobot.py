@@ -149,8 +149,10 @@ class ExportedRecording(Recording):
         """Returns what was noted if the table still says so, else what the table says."""
         said, recorded = self._noted.actions[step], self._actions[step]
         parsed = self._task.parse(self._task.express(said, env), env)
-        if parsed.status == "ok" and close(np.asarray(parsed.value).reshape(-1), recorded):
-            return said
+        if parsed.status == "ok":
+            exported = np.asarray(parsed.value, np.float32).reshape(-1)
+            if np.array_equal(exported, recorded):
+                return said
         return self._task.word(recorded.astype(np.float64))
 
     def outcome(self, step: int, env: Any, value: Any) -> Any:

@@ -12,6 +12,7 @@ the patterns of the paths above. Frames are videos, or PNGs in the tables.
 import hashlib
 import importlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ _INFO = "meta/info.json"
 _PICTURES = ("image", "video")
 _NUMBERS = ("float16", "float32", "float64")
 _LAYOUTS = ("v2.0", "v2.1", "v3.")
+_TABLES, _SHOTS = (".parquet", ".jsonl"), (".mp4", ".png")
+"""Files that tell of a data set's content, by their hashes and by their sizes."""
+_DAMAGE = (
+    ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError
+)  # fmt: skip
+"""What damaged files raise; pyarrow's own errors are among these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +76,13 @@ class LeRobotData:
             self.layout, self.fps = str(self.info["codebase_version"]), float(self.info["fps"])
             self._features: Mapping[str, Mapping[str, Any]] = self.info["features"]
             kinds = {key: str(one["dtype"]) for key, one in self._features.items()}
+            seen = [key for key, kind in kinds.items() if kind in _PICTURES]
+            self.cameras = tuple(key for key in seen if not self._is_depth(key))
+            """The keys of its cameras, without those of depth."""
         if not self.layout.startswith(_LAYOUTS):
             raise PoolError(f"{folder} is of layout {self.layout}; v2.0, v2.1 and v3.0 can be read")
-        self.cameras = tuple(
-            key for key, kind in kinds.items() if kind in _PICTURES and not self._is_depth(key)
-        )
-        """The keys of its cameras, without those of depth."""
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise PoolError(f"{folder} says that it has {self.fps:g} frames a second")
         self._filmed = tuple(key for key in self.cameras if kinds[key] == "video")
 
     def has(self, key: str) -> bool:
@@ -88,11 +96,12 @@ class LeRobotData:
             PoolError: What it holds there is no vector of floats.
         """
         feature = self._features.get(key, {})
-        kind, shape = feature.get("dtype"), feature.get("shape", ())
-        if kind not in _NUMBERS or len(shape) != 1 or type(shape[0]) is not int or shape[0] < 1:
-            what = f"{kind} of shape {list(shape)}" if feature else "nothing"
-            raise PoolError(f"{self.folder} holds no vectors of floats as {key!r}, but {what}")
-        return int(shape[0])
+        kind, shape = feature.get("dtype"), feature.get("shape")
+        match shape:
+            case [int(width)] if kind in _NUMBERS and width > 0:
+                return width
+        what = f"{kind} of shape {shape!r:.60}" if feature else "nothing"
+        raise PoolError(f"{self.folder} holds no vectors of floats as {key!r}, but {what}")
 
     @cached_property
     def episodes(self) -> tuple[Episode, ...]:
@@ -146,7 +155,7 @@ class LeRobotData:
             PoolError: They are damaged.
         """
         feature = self._features.get(REWARD, {})
-        if feature.get("dtype") not in _NUMBERS or list(feature.get("shape", ())) != [1]:
+        if feature.get("dtype") not in _NUMBERS or feature.get("shape") != [1]:
             return None
         return self.vectors(episode, REWARD)[0][:, 0]
 
@@ -170,7 +179,8 @@ class LeRobotData:
                 data = said["bytes"]
                 if data is None:
                     data = self._inside(str(said["path"])).read_bytes()
-                yield read_png(data)
+                picture = read_png(data)
+            yield picture
 
     def action_bounds(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Returns the least and the most of each number of an action, over all episodes.
@@ -191,15 +201,20 @@ class LeRobotData:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that stand for its content; of videos for their sizes."""
+        """16 hexadecimal digits that stand for its content; of its videos and pictures for sizes.
+
+        Raises:
+            PoolError: A file cannot be read.
+        """
         told = []
-        for path in sorted(self.folder.rglob("*")):
-            name = path.relative_to(self.folder).as_posix()
-            if path.suffix == ".parquet" or name == _INFO:
-                with path.open("rb") as file:
-                    told.append(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
-            elif path.suffix == ".mp4":
-                told.append(f"{name} {path.stat().st_size}")
+        with reading(self.folder):
+            for path in sorted(self.folder.rglob("*")):
+                name = path.relative_to(self.folder).as_posix()
+                if path.suffix in _TABLES or name == _INFO:
+                    with path.open("rb") as file:
+                        told.append(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
+                elif path.suffix in _SHOTS:
+                    told.append(f"{name} {path.stat().st_size}")
         return digest("\n".join(told), size=8).hex()
 
     def _rows(self, episode: Episode, keys: Sequence[str]) -> Any:
@@ -272,10 +287,20 @@ class LeRobotData:
 
 
 def _numbers(column: Any) -> NDArray[np.float32]:
-    """Returns a column of numbers, or of lists of them, as an array of shape (rows, width)."""
-    flat = [chunk.flatten() if hasattr(chunk, "flatten") else chunk for chunk in column.chunks]
-    parts = [np.asarray(one.to_numpy(zero_copy_only=False), np.float32) for one in flat]
-    return np.concatenate(parts).reshape(len(column), -1)
+    """Returns a column of numbers, or of lists of them, as an array of shape (rows, width).
+
+    Raises:
+        ValueError: They are no numbers, or the lists are not of one length.
+    """
+    rows, lists = len(column), arrow("compute")
+    if hasattr(column.type, "value_type"):
+        lengths = lists.list_value_length(column).unique().to_pylist()
+        if len(lengths) != 1 or None in lengths:
+            raise ValueError(f"frames hold lists of different lengths: {lengths[:5]}")
+        column = lists.list_flatten(column)
+    with np.errstate(over="ignore"):  # what is too large for a float32 is not finite then
+        numbers: NDArray[np.float32] = column.to_numpy().astype(np.float32)
+    return numbers.reshape(rows, -1)
 
 
 @contextmanager
@@ -289,8 +314,7 @@ def reading(where: Path) -> Iterator[None]:
         yield
     except PoolError:
         raise
-    except (AttributeError, KeyError, IndexError, OSError, TypeError, ValueError) as error:
-        # pyarrow's own errors are among these
+    except _DAMAGE as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise PoolError(f"{where} cannot be read as a LeRobotDataset: {what:.300}") from error
 

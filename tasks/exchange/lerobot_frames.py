@@ -48,8 +48,9 @@ def read_video(path: Path, times: Sequence[float], tolerance_s: float) -> Iterat
                 if best is None or abs(best.time - time) > tolerance_s:
                     raise PoolError(f"{path} has no frame at {time:.3f} s")
                 yield best.to_ndarray(format="rgb24")
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise PoolError(f"{path} cannot be read as a video: {error}") from error
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, av.FFmpegError) as error:
+        what = " ".join(str(error).split())
+        raise PoolError(f"{path} cannot be read as a video: {what:.300}") from error
 
 
 def write_video(path: Path, frames: Iterable[Frame], fps: int) -> None:
@@ -86,15 +87,19 @@ def pixels_of(height: int, width: int) -> str:
 
 
 def read_png(data: bytes) -> Frame:
-    """Returns the pixels of a picture.
+    """Returns the pixels of a picture, shape (height, width, 3), RGB.
 
     Raises:
-        OSError: It is none.
+        OSError: It is none, or is damaged.
+        ValueError: The same.
     """
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"), np.uint8)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise OSError(str(error)) from error
 
 
 def write_png(frame: Frame) -> bytes:

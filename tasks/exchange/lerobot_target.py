@@ -40,7 +40,6 @@ _EPISODES = "meta/episodes/chunk-000/file-000.parquet"
 _FPS = 10
 """Of worlds that do not say how fast they are."""
 _QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
-_WHOLE = ("frame_index", "episode_index", "index", "task_index")
 
 Stats = Mapping[str, Mapping[str, Any]]
 """By feature and name of the statistic."""

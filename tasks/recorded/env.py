@@ -5,6 +5,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ class RecordedEnv(gymnasium.Env[Any, Any]):
 
     def __init__(self, data: LeRobotData, actions: Box) -> None:
         self._data, self.action_space = data, actions
+        self.metadata = {**self.metadata, "render_fps": data.fps}
         self._state = STATE if data.has(STATE) else None
         width = data.width(STATE) if self._state else 0
         self.observation_space = Box(-np.inf, np.inf, (width,), np.float32)
@@ -57,7 +59,13 @@ class RecordedEnv(gymnasium.Env[Any, Any]):
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Goes on to what was recorded next, whatever is done; its end ends the episode."""
+        """Goes on to what was recorded next, whatever is done; its end ends the episode.
+
+        Raises:
+            ResetNeeded: The episode has ended, or none has begun.
+        """
+        if self._read is None or self.step_number == self._read.length:
+            raise ResetNeeded("there is no episode in progress; call reset() first")
         reward = float(self._rewards[self.step_number])
         self.step_number += 1
         return self.numbers, reward, self.step_number == self.episode.length, False, {}

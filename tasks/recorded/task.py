@@ -193,8 +193,8 @@ class Recorded(Task[RecordedEnv]):
         said = tuple(dict.fromkeys(text for one in episodes for text in one.tasks))
         if instruction is None and len(said) > 1:
             raise UsageError(
-                f"{self.name} holds {len(said)} instructions; choose one with "
-                f"--set {self.name}.instruction='…': {'; '.join(said)[:300]}"
+                f"{self.name} holds {len(said)} instructions; its setting `instruction` chooses "
+                f"one: {'; '.join(said)[:300]}"
             )
         if instruction is not None and instruction not in said:
             raise UnknownNameError(f"instruction for {self.name}:", instruction, said)

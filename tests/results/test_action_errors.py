@@ -64,6 +64,7 @@ def test_of_a_chunk_the_first_action_counts_and_of_reasons_the_last_list(make_st
         ("[0.1]", "invalid"),
         ("[9]", "invalid"),
         ("[[9.0]]", "ok"),
+        ("[[0.1]]", "invalid"),
         ("[[]]", "ok"),
         ('["a"]', "ok"),
         ("[" * 100_000, "ok"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
 
 from icil.tasks import OpeningsError, PoolError, UnknownNameError, UsageError, make
 from icil.tasks.openings import take
@@ -56,6 +57,13 @@ def test_what_was_seen_is_shown_again_whatever_is_done():
             )
             assert [done.terminated for done in ended] == [False] * 6 + [True]
             assert {done.reward for done in ended} == {0.0}
+            with pytest.raises(ResetNeeded):
+                env.step(env.action_space.low)
+
+
+def test_nothing_is_played_before_an_episode_begins():
+    with closing(push().make_env()) as env, pytest.raises(ResetNeeded):
+        env.step(env.action_space.low)
 
 
 def test_frames_can_be_asked_for_late_and_again():
@@ -94,7 +102,7 @@ def test_numbers_are_shown_with_as_many_decimals_as_are_set():
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({}, UsageError, "holds 2 instructions; choose one with --set recorded:"),
+        ({}, UsageError, "its setting `instruction` chooses one: push it; pull it"),
         ({"instruction": "push"}, UnknownNameError, "'push'; did you mean 'push it'?"),
         ({"instruction": "push it", "decimals": -1}, UsageError, "decimals of recorded:"),
         ({"instruction": "push it", "data": "0" * 16}, PoolError, "it was changed since"),

@@ -44,6 +44,13 @@ def car(horizon=4, episodes=2):
     return task, build_pool(task, episodes)
 
 
+def changed(table, key, values):
+    """Writes other values into a column of a table."""
+    rows = parquet.read_table(table)
+    place = rows.schema.get_field_index(key)
+    parquet.write_table(rows.set_column(place, key, values), table)
+
+
 def as_v21(source, folder, *, inline=False):
     """Writes a data set in the layout before: a table and a video for each episode."""
     data = LeRobotData(source)
@@ -162,12 +169,22 @@ def test_an_export_that_was_changed_is_played_as_it_says_now(tmp_path):
     task, pool = car()
     export_pool(pool, task, "lerobot", tmp_path / "set")
     (table,) = (tmp_path / "set" / "data").glob("*/*.parquet")
-    rows = parquet.read_table(table)
-    place = rows.schema.get_field_index("action")
-    actions = arrow.array(np.full(8, 0.5, np.float32))
-    parquet.write_table(rows.set_column(place, "action", actions), table)
+    changed(table, "action", arrow.array(np.full(8, 0.5, np.float32)))
     with pytest.raises(PoolError, match=r"does not replay as gym:Mount.*step 0: the reward is"):
         import_pool("lerobot", str(tmp_path / "set"), task, tmp_path / "pool")
+
+
+def test_a_slight_change_of_an_export_is_played_too(tmp_path):
+    task, pool = car()
+    export_pool(pool, task, "lerobot", tmp_path / "set")
+    (table,) = (tmp_path / "set" / "data").glob("*/*.parquet")
+    said = np.ones(8, np.float32)
+    said[2] = 0.9996  # its reward differs by less than what is put down to the processor
+    changed(table, "action", arrow.array(said))
+    again = import_pool("lerobot", str(tmp_path / "set"), task, tmp_path / "pool").pool
+    actions = [[step.action for step in one.steps] for one in again.demonstrations]
+    assert actions[0] == ["[1.0]", "[1.0]", task.word(said[2:3].astype(float)), "[1.0]"]
+    assert actions[1] == ["[1.0]"] * 4
 
 
 def test_what_cannot_be_exported_is_told_and_leaves_nothing(tmp_path, monkeypatch):
@@ -245,6 +262,26 @@ def edited(**fields):
     return edit
 
 
+def described(key, **fields):
+    def edit(folder):
+        features = json.loads((folder / "meta" / "info.json").read_text("utf-8"))["features"]
+        edited(features={**features, key: {**features[key], **fields}})(folder)
+
+    return edit
+
+
+def with_actions(first, *rest):
+    """Returns what puts other actions of the first frames into the table."""
+
+    def edit(folder):
+        path = next((folder / "data").glob("*/*"))
+        actions = parquet.read_table(path)["action"].to_pylist()
+        actions[: 1 + len(rest)] = [first, *rest]
+        changed(path, "action", arrow.array(actions, arrow.list_(arrow.float64())))
+
+    return edit
+
+
 def no_json(folder):
     (folder / "meta" / "info.json").write_text("{", "utf-8")
 
@@ -280,6 +317,13 @@ def rows_missing(folder):
         (no_table, "cannot be read as a LeRobotDataset: FileNotFoundError"),
         (cut_off_table, "cannot be read as a LeRobotDataset: ArrowInvalid"),
         (rows_missing, "holds 4 frames of episode 0, where 6 were announced"),
+        (edited(fps=0), "says that it has 0 frames a second"),
+        (edited(fps=float("nan")), "says that it has nan frames a second"),
+        (described("action", shape=2), "no vectors of floats as 'action', but float32 of shape 2"),
+        (described(CAMERA, info=3), "cannot be read as a LeRobotDataset: TypeError"),
+        (with_actions([float("nan"), 0]), "holds actions that are not 2 finite numbers each"),
+        (with_actions([1e300, 0]), "holds actions that are not 2 finite numbers each"),
+        (with_actions([0, 0, 0], [0]), "ValueError: frames hold lists of different lengths: [3,"),
     ],
 )
 def test_damage_is_told_in_one_line(damage, said, theirs, tmp_path):
@@ -296,10 +340,65 @@ def test_damage_is_told_in_one_line(damage, said, theirs, tmp_path):
     assert not (tmp_path / "pool").exists()
 
 
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("meta/episodes.jsonl", "cannot be read as a LeRobotDataset: FileNotFoundError"),
+        ("data/chunk-000/*1.parquet", "cannot be read as a LeRobotDataset: FileNotFoundError"),
+        ("videos/chunk-000/*/*1.mp4", "episode_000001.mp4 cannot be read as a video"),
+    ],
+)
+def test_a_file_that_is_missing_of_the_layout_before_is_told(gone, said, tmp_path):
+    folder = as_v21(THEIRS, tmp_path / "böse, old")
+    next(folder.glob(gone)).unlink()
+
+    def read():
+        data = LeRobotData(folder)
+        for one in data.episodes:
+            data.vectors(one, "action")
+            list(data.pictures(one, CAMERA))
+
+    with pytest.raises(PoolError) as raised:
+        read()
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_of_the_layout_before_the_list_of_episodes_is_content_too(tmp_path):
+    folder = as_v21(THEIRS, tmp_path / "old")
+    first, path = LeRobotData(folder).fingerprint, folder / "meta" / "episodes.jsonl"
+    path.write_text(path.read_text("utf-8").replace("push it", "lift it"), "utf-8")
+    assert LeRobotData(folder).fingerprint != first
+
+
+def test_a_picture_that_is_damaged_is_told(tmp_path):
+    folder = as_v21(THEIRS, tmp_path / "old", inline=True)
+    path = folder / "data" / "chunk-000" / "episode_000000.parquet"
+    rows = parquet.read_table(path)[CAMERA].to_pylist()
+    whole, data = rows[2]["bytes"], LeRobotData(folder)
+    for damaged in (b"", b"no picture", whole[:-40], whole[:36] + b"\0" + whole[37:]):
+        changed(path, CAMERA, arrow.array([*rows[:2], {**rows[2], "bytes": damaged}, *rows[3:]]))
+        frames = data.pictures(data.episodes[0], CAMERA)
+        assert [next(frames).shape for _ in range(2)] == [(64, 96, 3)] * 2
+        with pytest.raises(PoolError, match="cannot be read as a LeRobotDataset"):
+            next(frames)
+
+
+def test_a_recording_is_exported_at_its_own_rate(theirs, tmp_path):
+    edited(fps=25)(theirs)
+    task = make(f"recorded:{theirs}", {"instruction": "push it"})
+    pool = import_pool("lerobot", str(theirs), task, tmp_path / "pool").pool
+    export_pool(pool, task, "lerobot", tmp_path / "set")
+    assert LeRobotData(tmp_path / "set").fps == 25
+
+
 def test_a_video_that_is_damaged_or_too_short_is_told(theirs):
     (film,) = theirs.rglob("*.mp4")
     with pytest.raises(PoolError, match=r"has no frame at 9\.000 s"):
         list(read_video(film, [0.0, 9.0], 0.05))
+    for when in (float("nan"), 1e300):
+        with pytest.raises(PoolError, match="cannot be read as a video"):
+            list(read_video(film, [when], 0.05))
     film.write_bytes(b"no film")
     data = LeRobotData(theirs)
     with pytest.raises(PoolError, match="cannot be read as a video"):
