@@ -14,6 +14,7 @@ def pool_folder(pool: str) -> Path:
     # Several names may share a folder's; the card knows whose it is.
     if shipped.exists() and read_card(shipped).task == pool:
         return shipped
-    if pool not in names():
+    families = tuple(name for name in names() if not name[-1].isalnum())
+    if pool not in names() and not pool.startswith(families):
         raise UnknownNameError("pool or task", pool, names())
     raise PoolError(f"no pool of {pool} ships with icil; name a folder with one")

@@ -228,7 +228,8 @@ def test_demos_info_prints_the_card(name, icil):
 
 @pytest.mark.parametrize("lines", [0, 1])
 @pytest.mark.parametrize(
-    "arguments", ["tasks", "agents", "--help", "run --help", "demos info gridworld"]
+    "arguments",
+    ["tasks", "agents", "--help", "run --help", "demos info gridworld", "demos info atari/phoenix"],
 )
 def test_an_output_that_nobody_reads_to_its_end_gives_no_traceback(lines, arguments, command):
     process = subprocess.Popen(
