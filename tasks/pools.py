@@ -30,6 +30,7 @@ from icil.tasks.task import Task
 _CARD, _TRACES = "card.json", "traces.jsonl.gz"
 _LINE = TypeAdapter(Demonstration)
 _SHIPPED = Path(__file__).parent / "pools"
+_REMEDY = "copy or build the pool anew"
 
 
 class Predictability(BaseModel):
@@ -282,7 +283,13 @@ def read_card(folder: Path) -> PoolCard:
     except OSError as error:
         raise PoolError(f"no pool of demonstrations at {folder}: {error.strerror}") from error
     except ValidationError as error:
-        raise PoolError(f"{folder / _CARD} is damaged: {_first(error)}") from error
+        first = error.errors()[0]
+        if first["loc"] == ("layout",):
+            raise PoolError(
+                f"{folder / _CARD} is of layout {first['input']!r:.20}; this icil reads layout 1, "
+                "another version of it made this pool"
+            ) from error
+        raise PoolError(f"{folder / _CARD} is damaged: {_first(error)}; {_REMEDY}") from error
 
 
 def load_pool(folder: Path) -> Pool:
@@ -296,9 +303,11 @@ def load_pool(folder: Path) -> Pool:
     try:
         lines = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
-        raise PoolError(f"{path} cannot be read: {error}") from error
+        raise PoolError(f"{path} cannot be read: {error}; {_REMEDY}") from error
     if hashlib.sha256(lines).hexdigest() != card.hash:
-        raise PoolError(f"{path} is damaged: its content does not have the hash in {_CARD}")
+        raise PoolError(
+            f"{path} is damaged: its content does not have the hash in {_CARD}; {_REMEDY}"
+        )
     try:
         demonstrations = tuple(_LINE.validate_json(line) for line in lines.splitlines())
     except ValidationError as error:
@@ -325,20 +334,30 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
     """
     where = folder or shipped_pool(task.name)
     if folder is None and not where.exists():
-        raise PoolError(
-            f"no pool of {task.name} ships with icil; make one with "
-            f"`icil demos build {task.name} --out DIR` and name it with `--pool DIR`"
-        )
+        how = f"make one with `icil demos build {task.name} --out DIR`"
+        if not task.plain.has_expert:
+            how = "as it is set it has no expert to make one, so bring one (`icil demos import`)"
+        raise PoolError(f"no pool of {task.name} ships with icil; {how} and name it with `--pool`")
     pool = load_pool(where)
     card = pool.card
-    if (card.task, card.task_version) != (task.name, task.version):
-        raise PoolError(
-            f"the pool {where} is of {card.task} version {card.task_version}, "
-            f"not of {task.name} version {task.version}"
-        )
+    check_pool_of(card, task, where)
     if card.split != "demonstration":
         raise PoolError(f"the pool {where} is of the {card.split} split, which is not to be shown")
     return pool
+
+
+def check_pool_of(card: PoolCard, task: Task[Any], where: Path) -> None:
+    """Raises an error unless a pool is of a task, and of its version.
+
+    Raises:
+        PoolError: It is of another; the message says what to do.
+    """
+    if (card.task, card.task_version) != (task.name, task.version):
+        remedy = f"; build it anew, or use what made it ({card.made_by})"
+        raise PoolError(
+            f"the pool {where} is of {card.task} version {card.task_version}, "
+            f"not of {task.name} version {task.version}{remedy if card.task == task.name else ''}"
+        )
 
 
 def shipped_pool(task: str) -> Path:

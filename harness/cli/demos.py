@@ -1,7 +1,7 @@
 """`icil demos`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel
+
+    from icil.tasks import Pool, Task
 
 
 @click.group()
@@ -63,7 +65,8 @@ def build(
     """Let the expert of TASK play new demonstrations into a pool.
 
     The same task and numbers give the same demonstrations, byte for byte, whatever the number of
-    workers. A build that was stopped goes on with the same command.
+    workers; but for chess, whose engine thinks for a time. A build that was stopped goes on with
+    the same command.
     """
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -163,28 +166,20 @@ def import_(
 )
 def export(pool: str, target: str, format: str | None, out: Path) -> None:
     """Write POOL in another layout; POOL as for `info`."""
-    from icil.tasks import load_pool, make
     from icil.tasks.exchange import export_pool
 
-    found = load_pool(pool_folder(pool))
-    card = found.card
-    export_pool(found, make(card.task, card.task_settings), target, out, format=format)
-    click.echo(f"{out}: {card.demonstrations} demonstrations of {card.task}")
+    found, task = _with_task(pool_folder(pool))
+    export_pool(found, task, target, out, format=format)
+    click.echo(f"{out}: {found.card.demonstrations} demonstrations of {task.name}")
 
 
 @demos.command()
 @click.argument("pool")
 def verify(pool: str) -> None:
     """Play every demonstration of POOL again and compare; POOL as for `info`."""
-    from icil.tasks import PoolError, load_pool, make, replay
+    from icil.tasks import replay
 
-    found = load_pool(pool_folder(pool))
-    task = make(found.card.task, found.card.task_settings)
-    if found.card.task_version != task.version:
-        raise PoolError(
-            f"{pool} is of {task.name} version {found.card.task_version}; this icil has version "
-            f"{task.version}"
-        )
+    found, task = _with_task(pool_folder(pool))
     steps = sum(1 for demonstration in found.demonstrations for _ in replay(task, demonstration))
     click.echo(f"{len(found.demonstrations)} demonstrations, {steps} steps: all as recorded")
 
@@ -200,11 +195,9 @@ def predict(
 ) -> None:
     """Tell how often `nearest`, shown most of POOL, does as its expert does in the rest."""
     from icil.harness.predictability import measure_predictability, record_predictability
-    from icil.tasks import load_pool, make
 
     folder = pool_folder(pool)
-    found = load_pool(folder)
-    task = make(found.card.task, found.card.task_settings)
+    found, task = _with_task(folder)
     told = measure_predictability(task, found, format=format, shown=shown, held_out=held_out)
     if write:
         record_predictability(told, folder)
@@ -229,6 +222,21 @@ def info(pool: str) -> None:
     for name, value in _described(card):
         table.add_row(name, escape(value))
     make_console().print(table)
+
+
+def _with_task(folder: Path) -> "tuple[Pool, Task[Any]]":
+    """Returns a pool and its task, as it was set when the pool was made.
+
+    Raises:
+        PoolError: The pool is damaged, or of another version of the task.
+    """
+    from icil.tasks import load_pool, make
+    from icil.tasks.pools import check_pool_of
+
+    pool = load_pool(folder)
+    task = make(pool.card.task, pool.card.task_settings)
+    check_pool_of(pool.card, task, folder)
+    return pool, task
 
 
 def _described(what: "BaseModel", of: str = "") -> "Iterator[tuple[str, str]]":

@@ -58,7 +58,8 @@ def start_console(game: str, frame_skip: int = 1) -> "ALEInterface":
     try:
         rom = ale_py.roms.get_rom_path(game)
     except OSError as error:
-        raise UsageError(f"ale-py has no sound ROM of {game}: {error}; {_REMEDY}") from error
+        told = " ".join(str(error).split()).rstrip(".")
+        raise UsageError(f"ale-py has no sound ROM of {game}: {told}; {_REMEDY}") from error
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     console: ALEInterface = ale_py.ALEInterface()
     console.setInt("random_seed", 0)

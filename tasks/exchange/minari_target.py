@@ -83,8 +83,15 @@ def write_minari(pool: Pool, task: Task[Any], path: Path, format: str | None) ->
 
 
 def _spec(task: Task[Any]) -> Any:
-    """Returns what Minari makes the environment of; None for those that Gymnasium does not know."""
-    return gymnasium.spec(task.id.rpartition(":")[2]) if isinstance(task, GymTask) else None
+    """Returns what Minari makes the environment of; None where that cannot be written down."""
+    if not isinstance(task, GymTask):
+        return None
+    spec = gymnasium.spec(task.id.rpartition(":")[2])
+    try:
+        spec.to_json()
+    except (TypeError, ValueError):  # it is made by an object, not by what has a name
+        return None
+    return spec
 
 
 def _episodes(task: Task[Any], pool: Pool) -> Iterator[dict[str, Any]]:

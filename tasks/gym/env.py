@@ -87,11 +87,9 @@ def make_inner(id: str, horizon: int | None, *, rendering: bool) -> gymnasium.En
         UsageError: There is none, it cannot be made, its id leaves the version open, or its
             actions are not supported.
     """
-    mode = "rgb_array" if rendering else None
+    drawn = {"render_mode": "rgb_array"} if rendering else {}  # not all know of such a thing
     try:
-        env = gymnasium.make(
-            id, max_episode_steps=horizon, render_mode=mode, disable_env_checker=True
-        )
+        env = gymnasium.make(id, max_episode_steps=horizon, disable_env_checker=True, **drawn)
     except Exception as error:  # whatever a world of somebody else's raises
         raise UsageError(f"gym:{id} cannot be made: {told(error)}") from error
     module, colon, name = id.rpartition(":")

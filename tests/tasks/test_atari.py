@@ -239,8 +239,9 @@ def test_a_missing_rom_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(UsageError, match=r"ROM of phoenix.*ALE_ROMS_DIR"):
         TASK.make_env()
     (tmp_path / "phoenix.bin").write_bytes(b"damaged")
-    with pytest.raises(UsageError, match="hash"):
+    with pytest.raises(UsageError, match="hash") as raised:
         TASK.make_env()
+    assert "\n" not in str(raised.value)
 
 
 def test_a_missing_library_says_what_to_do(monkeypatch):

@@ -1,7 +1,9 @@
 """Any Gymnasium environment as a task."""
 
 import math
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium
@@ -489,3 +491,20 @@ def test_pools_keep_their_settings(tmp_path):
     task = line(actions=("back", "on"))
     save_pool(build_pool(task, 3), tmp_path / "pool")
     assert load_pool(tmp_path / "pool").card.task_settings == task.settings
+
+
+def test_the_world_that_the_docs_show_is_a_task(tmp_path, monkeypatch):
+    docs = Path(__file__).parents[2] / "docs" / "own_task.md"
+    code = docs.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) <= 30
+    (tmp_path / "my_world.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        # It knows nothing of frames, and takes no `render_mode`.
+        task = make("gym:my_world:Needle-v0", {"expert": "my_world:steady"})
+        assert task.formats == ("proprio",)
+        assert check_task(task) == ()
+        assert build_pool(task, 10).card.return_mean > 25
+    finally:
+        gymnasium.registry.pop("Needle-v0", None)
+        sys.modules.pop("my_world", None)

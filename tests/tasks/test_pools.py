@@ -170,6 +170,9 @@ def test_a_task_without_a_shipped_pool_is_told_how_to_make_one():
 
     with pytest.raises(PoolError, match=r"no pool of family/other ships .* `icil demos build fam"):
         load_pool_for(Other())
+    Other.has_expert = False
+    with pytest.raises(PoolError, match=r"no pool of family/other ships .* it has no expert"):
+        load_pool_for(Other())
 
 
 @pytest.mark.parametrize("keep", [0, 1, 50, -1, -2, -3])
@@ -187,7 +190,6 @@ def test_a_truncated_card_is_refused(saved, keep):
         ("task", 7),
         ("return_mean", [1.0]),
         ("expert_settings", "strong"),
-        ("layout", 2),
     ],
 )
 def test_a_card_with_a_wrong_value_is_refused(saved, key, value):
@@ -274,8 +276,16 @@ def test_a_pool_of_another_task_or_version_is_refused(task, saved):
     class Newer(type(task)):
         version = task.version + 1
 
-    with pytest.raises(PoolError, match=f"{saved} is of .* version 1, not of .* version 2"):
+    with pytest.raises(PoolError, match=f"{saved} is of .* version 1, not of .* 2; build it anew"):
         load_pool_for(Newer(), saved)
+
+
+def test_a_pool_of_another_layout_is_not_called_damaged(saved):
+    card = (saved / CARD).read_text()
+    (saved / CARD).write_text(card.replace('"layout": 1', '"layout": 2'))
+    said = refused(saved, CARD)
+    assert "is of layout 2; this icil reads layout 1" in said
+    assert "damaged" not in said
 
 
 def test_shipped_pools_are_what_the_task_makes(task, shipped):

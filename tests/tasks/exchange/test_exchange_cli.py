@@ -119,3 +119,13 @@ def test_damage_is_one_line_and_leaves_nothing(lmact, icil, inside):
         icil("demos", *GRID, lmact.folder)
     )
     assert list(inside.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["export pool --to parquet --out p", "verify pool"])
+def test_a_pool_of_another_version_is_refused(command, icil, inside):
+    assert icil("demos", "build", "gridworld", "--episodes", 3, "--out", "pool").code == 0
+    card = (inside / "pool/card.json").read_text()
+    (inside / "pool/card.json").write_text(card.replace('"task_version": 1', '"task_version": 9'))
+    said = line(icil("demos", *command.split()))
+    assert "is of gridworld version 9, not of gridworld version 1; build it anew" in said
+    assert not (inside / "p").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from icil.tasks import (
     ExperimentError,
@@ -120,6 +121,19 @@ def test_the_environment_and_the_seeds_of_an_exported_gym_task_are_minaris_own(t
     for told, episode in zip(data.storage.get_episode_metadata([0, 1, 2]), data, strict=True):
         seen = [env.reset(seed=told["seed"])[0], *(env.step(a)[0] for a in episode.actions)]
         assert (np.array(seen) == episode.observations).all()
+
+
+def test_an_environment_that_an_object_makes_is_exported_without_it(tmp_path):
+    gymnasium.register("Made-v0", CartPoleEnv, max_episode_steps=12)
+    try:
+        task = make("gym:Made-v0", {"expert": f"{__name__}:upright"})
+        pool = build_pool(task, 2)
+        export_pool(pool, task, "minari", tmp_path / "set")
+        assert minari.MinariDataset(tmp_path / "set" / "data").env_spec is None
+        back = import_pool("minari", str(tmp_path / "set"), task, tmp_path / "back")
+        assert back.pool == pool
+    finally:
+        del gymnasium.registry["Made-v0"]
 
 
 # Data sets of others
