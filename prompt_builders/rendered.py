@@ -41,6 +41,7 @@ _DRAWN_BY = {
     "icil.tasks.atari": ("ale-py",),
     "icil.tasks.cheetah": ("dm_control", "mujoco"),
     "icil.tasks.chess": ("chess",),
+    "icil.tasks.fetch": ("gymnasium-robotics", "mujoco"),
     "icil.tasks.metaworld": ("metaworld", "mujoco"),
     "icil.tasks.pusht": ("gym-pusht", "pygame", "pymunk"),
 }

@@ -11,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,14 +25,29 @@ _ABSENT = (
     "set MUJOCO_GL=egl (no display; the default where there is none), MUJOCO_GL=osmesa (no "
     "display; needs libosmesa6) or MUJOCO_GL=glfw (a display)"
 )
+_ABSENCES: dict[str, str] = {}
+"""Why back ends cannot draw in this process: asked again, GLFW would abort it."""
 _MOST_SHAPES = 1000
 """Of a scene."""
 
 Pixels = NDArray[np.uint8]
 
 
+class View(NamedTuple):
+    """A camera that is none of a model's."""
+
+    target: tuple[float, float, float]
+    """Where it looks: x, y and z, metres."""
+    distance: float
+    """Metres from there."""
+    azimuth: float
+    """Degrees."""
+    elevation: float
+    """Degrees; -90 looks down."""
+
+
 def paint(
-    owner: Any, model: Any, data: Any, camera: str, *, height: int, width: int, what: str
+    owner: Any, model: Any, data: Any, camera: str | View, *, height: int, width: int, what: str
 ) -> Pixels:
     """Returns a state as a new array of RGB pixels, shape (height, width, 3).
 
@@ -40,7 +55,7 @@ def paint(
         owner: Whose world it is; the painter of a model lasts as long as this object.
         model: MuJoCo's `MjModel`, always the same one of an owner.
         data: Its `MjData`.
-        camera: The name of one of the model's cameras.
+        camera: The name of one of the model's cameras, or another view.
         height: Pixels.
         width: Pixels.
         what: What is drawn, for messages: `the cheetah`.
@@ -80,6 +95,8 @@ class _Painter:
         import mujoco
 
         self._model, self._name, (height, width) = model, back_end(what), size
+        if reason := _ABSENCES.get(self._name):
+            raise UsageError(_ABSENT.format(what, self._name, reason))
         try:
             context = importlib.import_module(f"mujoco.{self._name}").GLContext
             self._context = context(width, height)
@@ -90,20 +107,26 @@ class _Painter:
             self._drawing = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:  # a back end that is absent fails in many ways
             reason = " ".join(str(error).split()) or type(error).__name__
+            _ABSENCES[self._name] = reason
             raise UsageError(_ABSENT.format(what, self._name, reason)) from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
         self._scene = mujoco.MjvScene(model, maxgeom=_MOST_SHAPES)
         self._option = mujoco.MjvOption()
         self._area = mujoco.MjrRect(0, 0, width, height)
 
-    def paint(self, data: Any, camera: str) -> Pixels:
+    def paint(self, data: Any, camera: str | View) -> Pixels:
         """Returns a picture of a state."""
         import mujoco
 
         self._context.make_current()
         view = mujoco.MjvCamera()
-        view.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        view.fixedcamid = self._model.camera(camera).id
+        if isinstance(camera, str):
+            view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+            view.fixedcamid = self._model.camera(camera).id
+        else:
+            view.type = mujoco.mjtCamera.mjCAMERA_FREE
+            view.lookat[:] = camera.target
+            view.distance, view.azimuth, view.elevation = camera[1:]
         pixels = np.empty((self._area.height, self._area.width, 3), dtype=np.uint8)
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._option, None, view, everything, self._scene)
@@ -117,7 +140,7 @@ _OWN = threading.local()
 
 
 def _paint(
-    owner: Any, model: Any, data: Any, camera: str, size: tuple[int, int], what: str
+    owner: Any, model: Any, data: Any, camera: str | View, size: tuple[int, int], what: str
 ) -> Pixels:
     if not hasattr(_OWN, "painters"):
         _OWN.painters = WeakKeyDictionary()

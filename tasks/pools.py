@@ -136,7 +136,8 @@ class Origin:
 
     expert: str
     expert_settings: Mapping[str, Any]
-    licence: str = "Apache-2.0"
+    licence: str | None = None
+    """None for the task's."""
     source: str | None = None
 
 
@@ -224,7 +225,7 @@ def make_pool(
         steps_mean=round(float(lengths.mean()), 6),
         steps_min=int(lengths.min()),
         steps_max=int(lengths.max()),
-        licence=origin.licence,
+        licence=origin.licence or task.licence,
         source=origin.source,
         hash=hashlib.sha256(_lines(chosen)).hexdigest(),
     )

@@ -62,6 +62,8 @@ class Task(ABC, Generic[EnvT]):
     """Those of `formats` whose observations are images."""
     cameras: tuple[str, ...] = ()
     """The views that `frame` draws, the main one first; none for the images of `image_formats`."""
+    licence: str = "Apache-2.0"
+    """Of the demonstrations that icil makes of it."""
     horizon: int
     """The most steps an episode takes; the environment truncates itself there."""
     references: ReferenceScores | None = None

@@ -15,6 +15,7 @@ _REGISTRY: Registry[Task[Any]] = Registry(
         "cheetah": "icil.tasks.cheetah:Cheetah",
         "chess": "icil.tasks.chess:Chess",
         "crossword": "icil.tasks.crossword:Crossword",
+        "fetch/": "icil.tasks.fetch:Fetch",
         "gridworld": "icil.tasks.gridworld:Gridworld",
         "gym:": "icil.tasks.gym:GymTask",
         "metaworld/": "icil.tasks.metaworld:MetaWorld",
@@ -26,6 +27,8 @@ _REGISTRY: Registry[Task[Any]] = Registry(
 
 _SPOKEN = ("action_language", "chunk")
 """Settings of all tasks whose actions are vectors; see `icil.tasks.languages`."""
+_STARTS = ("openings",)
+"""Settings of all tasks; see `icil.tasks.opened`."""
 
 
 def register(name: str) -> Callable[[type], type]:
@@ -46,6 +49,9 @@ def members() -> tuple[str, ...]:
 def make(name: str, settings: Mapping[str, Any] | None = None) -> Task[Any]:
     """Makes a task by its name.
 
+    Every task may be set to start evaluation where a pool does (`openings`, see
+    `icil.tasks.opened`), and one whose actions are vectors to an action language.
+
     Args:
         name: The name.
         settings: What differs from the defaults: keyword-only arguments of the task.
@@ -58,7 +64,12 @@ def make(name: str, settings: Mapping[str, Any] | None = None) -> Task[Any]:
     found = _REGISTRY.find(name)
     given = dict(settings or {})
     said = {key: given.pop(key) for key in _SPOKEN if key in given and key not in found.settings}
+    starts = {key: given.pop(key) for key in _STARTS if key in given and key not in found.settings}
     task = found.make(given)
+    if starts:
+        from icil.tasks.opened import Opened
+
+        task = Opened(task, **starts)
     if not said:
         return task
     from icil.tasks.languages import Spoken

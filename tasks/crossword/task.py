@@ -35,6 +35,7 @@ class Crossword(Task[CrosswordEnv]):
     summary: str = "solve a crossword of 7x7 cells with about ten words"
     instruction: str = "Fill in the words of the crossword."
     formats: tuple[str, ...] = ("ascii",)
+    licence = "Apache-2.0; clues and words: WordNet 3.0 licence"
     horizon: int = HORIZON
     references: ReferenceScores | None = ReferenceScores(
         expert=10.29, random=0.00, source="LMAct (arXiv 2412.01441), read off a figure"

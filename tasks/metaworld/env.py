@@ -1,38 +1,13 @@
-"""The dynamics of a task of Meta-World, its reward as the score asks for it.
+"""The dynamics of a task of Meta-World; its own reward is shaped, 0 to 10 a step."""
 
-    success_any    1 at the first step in which the goal is met
-    success_last   1 at the last step, if the goal is met then
-    reward         Meta-World's own shaped reward, 0 to 10 a step
+from typing import Any, ClassVar
 
-An episode goes on to the horizon also where the goal was met: an arm that lets go of it again is
-told from one that stays. Each step's `info` says whether the goal is met (`success`).
-"""
-
-from collections.abc import Mapping
-from typing import Any, Literal
-
-import gymnasium
-import numpy as np
-from gymnasium.error import ResetNeeded
-from gymnasium.spaces import Box
-from numpy.typing import NDArray
-
-from icil.tasks.errors import OpeningsError
+from icil.tasks.arms import ArmEnv, Moved, Score, Vector
 from icil.tasks.metaworld.library import library
 
-Score = Literal["success_any", "success_last", "reward"]
-SCORES: tuple[Score, ...] = ("success_any", "success_last", "reward")
 
-Vector = NDArray[np.float64]
-
-_SEEDS = 2**31
-
-
-class MetaWorldEnv(gymnasium.Env[Vector, Vector]):
-    """An arm and what lies before it; observations are Meta-World's 39 numbers.
-
-    `reset` takes `options={"opening": {"seed": n}}`, which decides where things and the goal are;
-    without one, a seed is drawn from `np_random`.
+class MetaWorldEnv(ArmEnv):
+    """Meta-World's arm; observations are its 39 numbers, an action moves up to a centimetre.
 
     Args:
         name: The task, such as `reach-v3`.
@@ -40,54 +15,19 @@ class MetaWorldEnv(gymnasium.Env[Vector, Vector]):
         score: What is paid.
     """
 
-    inner: Any
-    """Meta-World's environment; to be read."""
-    numbers: Vector
-    """What was observed last, shape (39,)."""
-    steps: int
-    """Steps taken since `reset`."""
+    library: ClassVar[str] = "Meta-World"
 
     def __init__(self, name: str, horizon: int, score: Score = "success_any") -> None:
-        self.inner = _make(name)
-        self._horizon, self._score = horizon, score
-        self.observation_space = Box(-np.inf, np.inf, (39,), np.float64)
-        self.action_space = Box(-1.0, 1.0, (4,), np.float64)
-        self.steps, self._met = horizon, False
+        super().__init__(_make(name), 39, horizon, score)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Vector, dict[str, Any]]:
-        """Starts an episode.
+    def _start(self, seed: int) -> Vector:
+        self.inner.seed(seed)
+        numbers: Vector = self.inner.reset()[0]
+        return numbers
 
-        Raises:
-            OpeningsError: The opening has no seed.
-        """
-        super().reset(seed=seed)
-        opening = (options or {}).get("opening")
-        drawn = int(self.np_random.integers(_SEEDS)) if opening is None else _seed(opening)
-        self.inner.seed(drawn)
-        self.numbers, _ = self.inner.reset()
-        self.steps, self._met = 0, False
-        return self.numbers, {}
-
-    def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
-        """Moves the hand by up to a centimetre along each axis, and the gripper.
-
-        Raises:
-            ResetNeeded: The episode has ended, or none has begun.
-        """
-        if self.steps >= self._horizon:
-            raise ResetNeeded("there is no episode in progress; call reset() first")
-        self.numbers, shaped, _, _, info = self.inner.step(np.asarray(action, np.float64))
-        self.steps += 1
-        last, success = self.steps == self._horizon, bool(info["success"])
-        first, self._met = success and not self._met, self._met or success
-        paid = {"success_any": first, "success_last": last and success, "reward": shaped}
-        return self.numbers, float(paid[self._score]), False, last, {"success": success}
-
-    def close(self) -> None:
-        """Lets go of the simulation."""
-        self.inner.close()
+    def _move(self, action: Vector) -> Moved:
+        numbers, shaped, _, _, info = self.inner.step(action)
+        return Moved(numbers, shaped, bool(info["success"]))
 
 
 def _make(name: str) -> Any:
@@ -100,10 +40,3 @@ def _make(name: str) -> Any:
     vars(made).pop("sawyer_observation_space", None)  # it was worked out with the goal hidden
     made.max_path_length = 2**31  # the horizon is ours
     return made
-
-
-def _seed(opening: Mapping[str, Any]) -> int:
-    found = opening.get("seed")
-    if type(found) is not int or not 0 <= found < _SEEDS:
-        raise OpeningsError(f"an opening of Meta-World has a seed below 2**31, not {found!r:.40}")
-    return found

@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from icil.tasks.arms import SAID_DECIMALS, ArmEnv, word_said
 from icil.tasks.expert import Expert
-from icil.tasks.gym.box import BoxActions
-from icil.tasks.metaworld.env import MetaWorldEnv
 from icil.tasks.metaworld.library import library
 
-_DECIMALS = 4
-"""Of what it says: a hundredth of the millimetre that it moves the hand by is less than noise."""
 
-
-class Scripted(Expert[MetaWorldEnv]):
+class Scripted(Expert[ArmEnv]):
     """What the library's authors wrote for a task: it looks at the numbers and keeps no plan.
 
     Args:
@@ -31,9 +27,8 @@ class Scripted(Expert[MetaWorldEnv]):
     @property
     def settings(self) -> Mapping[str, Any]:
         """The library's version, and the decimals of its actions."""
-        return {"metaworld": version("metaworld"), "decimals": _DECIMALS}
+        return {"metaworld": version("metaworld"), "decimals": SAID_DECIMALS}
 
-    def act(self, env: MetaWorldEnv, rng: np.random.Generator) -> str:
+    def act(self, env: ArmEnv, rng: np.random.Generator) -> str:
         """Returns what the script does in the present state."""
-        found = np.asarray(self._policy.get_action(env.numbers), np.float64)
-        return BoxActions.word(np.clip(found, -1.0, 1.0).round(_DECIMALS) + 0.0)
+        return word_said(np.asarray(self._policy.get_action(env.numbers), np.float64))

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from icil.tasks.arms import SIDE
 from icil.tasks.mujoco_pictures import Pixels, paint
 
-SIDE = 224
-"""Pixels of a picture's side."""
 CAMERAS = ("corner2", "gripperPOV", "corner", "corner3", "corner4", "topview", "behindGripper")
 """The library's cameras, the main one first."""
 

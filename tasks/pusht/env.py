@@ -94,6 +94,9 @@ class PushTEnv(gymnasium.Env[Vector, Vector]):
     def step(self, action: Vector) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         """Draws the pusher to a place for a tenth of a second.
 
+        Args:
+            action: The place, x and y in pixels, shape (2,).
+
         Raises:
             ResetNeeded: The episode has ended, or none has begun.
         """

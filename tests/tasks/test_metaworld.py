@@ -178,6 +178,10 @@ def test_names_scores_and_settings_are_checked():
     for wrong in ({"horizon": 501}, {"decimals": -1}):
         with pytest.raises(UsageError, match="whole number"):
             MetaWorld("reach-v3", **wrong)
+    assert MetaWorld("reach-v3").views[:2] == ("corner2", "gripperPOV")
+    near = MetaWorld("reach-v3", camera="gripperPOV").views  # policies are given the main one
+    assert near[:2] == ("gripperPOV", "corner2")
+    assert len(set(near)) == len(near) == 7
     told = make("metaworld/reach-v3", {"score": "reward", "horizon": 50}).settings
     assert told == {"score": "reward", "horizon": 50}
 
