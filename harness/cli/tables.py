@@ -43,7 +43,7 @@ _ROOM = 112
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """A line under the headings and no other."""
 _WIDEST = {"agent": 28, "selector": 28, "first": 28, "against": 28, "run": 20}
-"""Columns for names."""
+"""Columns for names, which are cut in the middle, and less where two would look the same."""
 _FOLDED = "missing"
 """The column that may take several lines."""
 
@@ -87,7 +87,7 @@ def print_leaderboard(
             ]
             for row in rows
         ]
-        _keep_numbers(table, listed)
+        _keep_room(table, listed)
         place = (len(listed[0]) - len(BILL) * billed if listed else 0) - 1
         for row, plain in zip(rows, listed, strict=True):
             cells = [in_markup(cell) for cell in plain]
@@ -152,25 +152,40 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
 def filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
     """Returns a table of plain texts."""
     table, listed = _table(headings), [list(row) for row in rows]
-    _keep_numbers(table, listed)
+    _keep_room(table, listed)
     for row in listed:
         table.add_row(*map(in_markup, row))
     return table
 
 
-def _keep_numbers(table: Table, rows: Sequence[Sequence[str]]) -> None:
-    """Has names cut, and not numbers, where room is scarce."""
-    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=False):
+def _keep_room(table: Table, rows: Sequence[list[str]]) -> None:
+    """Cuts long names, and has names cut, and not numbers, where room is scarcer still."""
+    for place, (column, cells) in enumerate(
+        zip(table.columns, zip(*rows, strict=True), strict=False)
+    ):
         if column.justify == "right":
             column.min_width = max(map(len, cells))
+        if width := _WIDEST.get(str(column.header)):
+            for row, name in zip(rows, abbreviated(cells, width), strict=True):
+                row[place] = name
+
+
+def abbreviated(names: Sequence[str], width: int) -> list[str]:
+    """Returns names cut in the middle to a width, or to the least that still tells them apart."""
+    while len({_cut(name, width) for name in names}) < len(set(names)):
+        width += 1
+    return [_cut(name, width) for name in names]
+
+
+def _cut(name: str, width: int) -> str:
+    tail = (width - 1) // 2
+    return name if len(name) <= width else f"{name[: width - 1 - tail]}…{name[-tail:]}"
 
 
 def _table(*headings: Headings) -> Table:
     table = Table(box=_BOX, pad_edge=False, padding=(0, 1, 0, 0))
     for name, side in [item for one in headings for item in one.items()]:
-        table.add_column(
-            in_markup(name), justify=side, no_wrap=name != _FOLDED, max_width=_WIDEST.get(name)
-        )
+        table.add_column(in_markup(name), justify=side, no_wrap=name != _FOLDED)
     return table
 
 
