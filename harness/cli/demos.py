@@ -240,12 +240,25 @@ def _with_task(folder: Path) -> "tuple[Pool, Task[Any]]":
 
 
 def _described(what: "BaseModel", of: str = "") -> "Iterator[tuple[str, str]]":
-    """Yields the fields of a card, and of what it holds, with their values."""
+    """Yields the fields of a card, and of what it holds, that have a value, with it in words."""
     from pydantic import BaseModel
 
     for field in type(what).model_fields:
         name, value = of + field.replace("_", " "), getattr(what, field)
         if isinstance(value, BaseModel):
             yield from _described(value, f"{name}: ")
-        else:
-            yield name, "; ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        elif isinstance(value, tuple):
+            yield name, "; ".join(map(str, value))
+        elif isinstance(value, dict):
+            yield name, _worded(value) or "as usual"
+        elif value is not None:
+            yield name, str(value)
+
+
+def _worded(settings: "dict[str, Any]") -> str:
+    """Returns settings in a line, those that are settings themselves in brackets."""
+    words = (
+        f"{name} ({_worded(one)})" if isinstance(one, dict) else f"{name}={one}"
+        for name, one in settings.items()
+    )
+    return ", ".join(words)

@@ -15,15 +15,20 @@ def read_settings(given: Iterable[str]) -> dict[str, Any] | None:
         None if there are none.
 
     Raises:
-        ExperimentError: One is not of that form.
+        ExperimentError: One is not of that form, or is given two values.
     """
     found: dict[str, Any] = {}
     for item in given:
-        name, sign, value = item.partition("=")
+        name, sign, text = (part.strip() for part in item.partition("="))
         try:
-            found[name.strip()] = yaml.safe_load(value)
+            value = yaml.safe_load(text)
         except yaml.YAMLError:
             sign = ""
-        if not (sign and name.strip()):
+        if not (sign and name):
             raise ExperimentError(f"option --set: expected NAME=VALUE, got {item!r}")
+        if found.setdefault(name, value) != value:
+            raise ExperimentError(
+                f"option --set: {name} is given two values, {found[name]} and {value}; a run has "
+                "one, and `icil leaderboard DIR DIR` shows several runs in one table"
+            )
     return found or None

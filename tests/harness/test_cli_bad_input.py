@@ -104,6 +104,10 @@ def inside(tmp_path, monkeypatch):
         ("leaderboard .", ". holds no run: there is no run.sqlite in it"),
         ("demos info none", "unknown pool or task 'none'; known: "),
         ("demos info grid_world", "unknown pool or task 'grid_world'; did you mean 'gridworld'?"),
+        (
+            "run --task chess --set chess.skill=1 --set chess.skill=2",
+            "option --set: chess.skill is given two values, 1 and 2",
+        ),
         ("demos info atari/pong", "no pool of atari/pong ships with icil; name a folder with one"),
         ("demos info tic-tac-toe", "unknown pool or task 'tic-tac-toe'; did you mean"),
         ("demos info .", "no pool of demonstrations at .: No such file or directory"),
