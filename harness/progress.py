@@ -1,11 +1,23 @@
-"""Progress bars in a terminal: episodes, steps, rate, cost and errors."""
+"""Progress in a terminal: episodes, steps, rate, cost, errors, and models that do not answer."""
 
+import math
 import time
+from collections.abc import Iterable
+from contextlib import ExitStack
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
+from icil.harness.models.trouble import Trouble, listening
 from icil.results import EpisodeStatus, Usage
 
 _INTERVAL_S = 0.1
@@ -29,7 +41,10 @@ class ProgressBar:
         self._console = console
         self._began = self._drawn = self._logged = time.monotonic()
         self._said = ""
-        self._bar = Progress(
+        self._told: dict[str, float] = {}
+        """When a line was last written of a model's trouble."""
+        self._listening = ExitStack()
+        self._bar = _Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -37,12 +52,12 @@ class ProgressBar:
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(compact=True),
             console=console,
-            transient=True,
             disable=not console.is_interactive,
         )
         self._task = self._bar.add_task("playing", total=episodes, figures="")
 
     def __enter__(self) -> "ProgressBar":
+        self._listening.enter_context(listening(self.troubled))
         self._bar.start()
         return self
 
@@ -52,6 +67,7 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._listening.close()
         self._bar.stop()
         if self._said:
             self._write()
@@ -79,6 +95,22 @@ class ProgressBar:
         self._bar.update(self._task, advance=1)
         self._log()
 
+    def troubled(self, trouble: Trouble) -> None:
+        """Shows what is wrong with a model until it answers again, or writes it now and then.
+
+        That a model is asked no more is not written: the end of the run tells it.
+        """
+        if trouble.what is None:
+            self._bar.troubles.pop(trouble.model, None)
+            return
+        line = f"{trouble.model}: {trouble.what}"
+        self._bar.troubles[trouble.model] = line
+        now = time.monotonic()
+        due = now - self._told.get(trouble.model, -math.inf) >= _LOG_INTERVAL_S
+        if due and not (trouble.ended or self._console.is_interactive):
+            self._told[trouble.model] = now
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def _log(self) -> None:
         """Writes a line now and then where there is no terminal to draw in."""
         now = time.monotonic()
@@ -100,3 +132,18 @@ class ProgressBar:
         cost = f"${self._cost:.2f}" + (" and unpriced calls" if self._unpriced else "")
         errors = f"[red]{self._errors} errors[/red]" if self._errors else "0 errors"
         return f"{self._steps} steps · {rate:.0f}/s · {cost} · {errors}"
+
+
+class _Bar(Progress):
+    """A bar with a line below it for each model that does not answer."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console, disable: bool) -> None:
+        self.troubles: dict[str, str] = {}
+        """What is wrong, by model."""
+        super().__init__(*columns, console=console, transient=True, disable=disable)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Returns what is drawn."""
+        yield from super().get_renderables()
+        for line in list(self.troubles.values()):  # another thread draws
+            yield Text(line, style="yellow", no_wrap=True, overflow="ellipsis")

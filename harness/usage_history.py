@@ -194,15 +194,19 @@ class History:
 
 def summarise(store: RunStore) -> list[Entry]:
     """Returns what the models took in a run; may count megabytes of text."""
-    meta = store.meta()
-    settings = meta.get("experiment", {}).get("settings", {})
-    _, cells = store.rows(_CELLS)
-    entries = []
-    for cell, task, format, agent, options, k in cells:
+    return list(_summarise(store, ()).values())
+
+
+def _summarise(store: RunStore, but: Collection[ModelName]) -> dict[int, Entry]:
+    """Returns what the models but some took in a run, by the cells' numbers."""
+    settings = store.meta().get("experiment", {}).get("settings", {})
+    entries = {}
+    for cell, task, format, agent, options, k in store.rows(_CELLS)[1]:
         model = model_name(agent)
-        mine = settings.get(f"agent {agent}", {})
-        used = _used(store, cell, model)
-        entries.append(Entry(model, played(task, format, json.loads(options), mine, k), used))
+        if model not in but:
+            mine = settings.get(f"agent {agent}", {})
+            key = played(task, format, json.loads(options), mine, k)
+            entries[cell] = Entry(model, key, _used(store, cell, model))
     return entries
 
 
@@ -211,23 +215,25 @@ def remember(store: RunStore, but: Collection[ModelName] = ()) -> None:
 
     Args:
         store: The run's.
-        but: Models of which nothing is kept: another answered under their names.
+        but: Models of which nothing new is kept: another answered under their names. What was
+            kept of them before stays.
     """
     path = _path()
     if path is None:
         return
     run = digest(str(store.meta().get("experiment_hash")), str(store.path.absolute()), size=16)
+    entries = _summarise(store, but)
     rows = [
         (run, number, *entry.model, *entry.played, json.dumps(asdict(entry.used)))
-        for number, entry in enumerate(summarise(store))
-        if entry.model not in but
+        for number, entry in entries.items()
     ]
     with suppress(OSError, sqlite3.Error):
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=_WAIT_S)) as db, db:
             db.execute(_TABLE)
-            db.execute("DELETE FROM used WHERE run = ?", (run,))
-            db.executemany("INSERT INTO used VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            told = {entry.model for entry in entries.values()}
+            db.executemany(_REPLACE, [(run, *model) for model in told])
+            db.executemany("INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             db.execute(_FORGET, (_KEPT,))
 
 
@@ -252,6 +258,7 @@ CREATE TABLE IF NOT EXISTS used (
     PRIMARY KEY (run, cell)
 )
 """
+_REPLACE = "DELETE FROM used WHERE run = ? AND provider = ? AND model = ?"
 _FORGET = "DELETE FROM used WHERE rowid NOT IN (SELECT rowid FROM used ORDER BY rowid DESC LIMIT ?)"
 _CELLS = """
 SELECT id, task, format, agent, options, demonstrations FROM cells

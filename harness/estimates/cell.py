@@ -14,7 +14,13 @@ from icil.harness.estimates.amounts import Amounts, Range, call_amounts, exactly
 from icil.harness.estimates.assumptions import Assumptions, assume
 from icil.harness.estimates.caching import CacheRule
 from icil.harness.estimates.finished import Finished
-from icil.harness.estimates.lengths import Counts, Lengths, known_lengths, reference_lengths
+from icil.harness.estimates.lengths import (
+    Counts,
+    Lengths,
+    known_lengths,
+    mean_steps,
+    reference_lengths,
+)
 from icil.harness.estimates.prefixes import PrefixSizes
 from icil.harness.estimates.profile import ModelProfile
 from icil.harness.estimates.samples import SAMPLES, TaskSamples, spread
@@ -117,7 +123,7 @@ class Estimator:
             range=exactly(done.amounts) + future,
             spent=done.spent,
             priced=profile.free or profile.price is not None,
-            steps=_mean(lengths.expected),
+            steps=mean_steps(lengths.expected),
             steps_source=lengths.source,
             prefix_tokens=episodes.tokens(mean(prefixes)),
             assumptions=assumed,
@@ -142,9 +148,9 @@ class Estimator:
             return Lengths(low=counts, expected=counts, high=counts, source=source)
         horizon = cell.task.task.horizon
         if done.steps:
-            return known_lengths(done.steps, "this run", horizon)
+            return known_lengths(done.steps, "this run", horizon, len(starts))
         if past := self._history.steps(profile.name, key):
-            return known_lengths(past, "past runs", horizon)
+            return known_lengths(past, "past runs", horizon, len(starts))
         return reference_lengths(cell.task, self._samples[cell.record.task].lengths)
 
     def _prefix_sizes(
@@ -267,10 +273,6 @@ def _over(so_far: Sequence[Amounts], lengths: Counts) -> Amounts:
     total = sum(lengths.values())
     longest = len(so_far) - 1
     return sum((so_far[min(n, longest)] * (w / total) for n, w in lengths.items()), Amounts())
-
-
-def _mean(lengths: Counts) -> float:
-    return sum(n * weight for n, weight in lengths.items()) / sum(lengths.values())
 
 
 def _groups(cell: Cell, starts: Sequence[Start]) -> list[list[Start]]:

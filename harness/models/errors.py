@@ -1,7 +1,12 @@
 """What went wrong with a request, in one vocabulary for all providers."""
 
+import errno
 import math
+import os
 import re
+import socket
+import ssl
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -30,8 +35,31 @@ _REFUSED: Mapping[int, re.Pattern[str]] = {
     429: re.compile(rf"{_UNSERVED}|limit: 0\b", re.IGNORECASE),
 }
 """By status, what says that this key, or its account, will not be served."""
+_UNREACHED = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+    }
+)
+_CONNECT_TIMEOUTS = frozenset({"ConnectTimeout", "ConnectTimeoutError", "ConnectionTimeoutError"})
+"""What clients call it when no connection comes about in time: httpx, urllib3, aiohttp."""
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d*)?)(ms|s)?)?")
 """A span of time, such as `6m0s`, `120ms` or `1.5`."""
+
+
+class UnreachableError(ModelError):
+    """No connection to the server came about, so that nothing was sent.
+
+    Args:
+        why: Such as `connection refused`.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"no answer: {why}", fault="unavailable")
 
 
 def status_error(status: int, message: str, headers: Mapping[str, str]) -> ModelError:
@@ -51,9 +79,17 @@ def status_error(status: int, message: str, headers: Mapping[str, str]) -> Model
     return ModelError(text, fault=fault, retry_after_s=wait_s)
 
 
-def connection_error(error: BaseException) -> ModelError:
-    """Returns the error that a connection which failed, broke or timed out stands for."""
-    kind, said = type(error).__name__, _said(str(error))
+def connection_error(error: BaseException, message: str | None = None) -> ModelError:
+    """Returns the error that a connection which failed, broke or timed out stands for.
+
+    Args:
+        error: What the client raised; what it came of is looked at as well.
+        message: What it says, where that is not all of its text.
+    """
+    for cause in _causes(error):
+        if why := _unreached(cause):
+            return UnreachableError(why)
+    kind, said = type(error).__name__, _said(str(error) if message is None else message)
     return ModelError(f"no answer: {kind}" + (f": {said}" if said else ""), fault="unavailable")
 
 
@@ -62,6 +98,32 @@ def rubbish_error(what: str) -> ModelError:
     return ModelError(
         f"the server's answer is not to be understood: {_said(what)}", fault="unavailable"
     )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and all that it came of, the nearest first."""
+    left, seen = deque([error]), {id(error)}
+    while left:
+        one = left.popleft()
+        yield one
+        of = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        for cause in (*of, one.__cause__, one.__context__):
+            if cause is not None and id(cause) not in seen:
+                seen.add(id(cause))
+                left.append(cause)
+
+
+def _unreached(error: BaseException) -> str | None:
+    """Returns why no connection came about; None where an error says nothing of that."""
+    if isinstance(error, socket.gaierror):
+        return "the host's name cannot be resolved"
+    if isinstance(error, ssl.SSLError):
+        return f"no secure connection: {_said(str(error))}"
+    if isinstance(error, OSError) and error.errno in _UNREACHED:
+        return os.strerror(error.errno).lower()
+    if type(error).__name__ in _CONNECT_TIMEOUTS:
+        return "no connection came about in time"
+    return None
 
 
 def _said(text: str) -> str:

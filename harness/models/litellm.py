@@ -349,7 +349,7 @@ def _model_error(error: Exception) -> ModelError:
         status = original
     headers = getattr(error, "litellm_response_headers", None)
     if not isinstance(status, int) or (headers is None and (status >= 500 or status == 408)):
-        return connection_error(ConnectionError(message))
+        return connection_error(error, message)
     headers = dict(headers or {})
     if wait := _RETRY_DELAY.search(message):
         headers.setdefault("retry-after", wait.group(1))

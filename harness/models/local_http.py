@@ -18,7 +18,7 @@ from icil.harness.models.errors import connection_error, rubbish_error
 
 _PIECE = 256 << 10
 """Bytes that are sent before others take their turn."""
-_CONNECT_S = 30.0
+_CONNECT_S = 10.0
 _KEEP_ALIVE_S = 4.0
 """Shorter than uvicorn and llama.cpp keep a connection (5 s), or a request might be sent into one
 that is just being closed."""

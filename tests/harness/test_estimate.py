@@ -13,7 +13,7 @@ from icil.harness.cells import Cell
 from icil.harness.estimates import ModelProfile, make_estimate, profile_of
 from icil.harness.estimates.amounts import call_amounts
 from icil.harness.estimates.caching import CacheRule, cache_rule
-from icil.harness.estimates.lengths import known_lengths, reference_lengths
+from icil.harness.estimates.lengths import known_lengths, mean_steps, reference_lengths
 from icil.harness.estimates.prefixes import PrefixSizes
 from icil.harness.estimates.sizes import Size, measure_for
 from icil.harness.estimates.tails import StepSize, Tails, measure_episode
@@ -168,21 +168,35 @@ def test_each_provider_caches_in_its_way(provider, model, settings, rule):
 
 
 def test_past_lengths_lie_within_what_their_number_makes_sure():
-    found = known_lengths(Counter({10: 2, 20: 2}), "past runs", 25)
+    found = known_lengths(Counter({10: 2, 20: 2}), "past runs", 25, 10_000)
     assert found.expected == {10: 2, 20: 2}
-
-    def mean(counts):
-        return sum(n * w for n, w in counts.items()) / sum(counts.values())
-
-    assert 8 < mean(found.low) < 11
-    assert 19 < mean(found.high) < 22
+    assert 8 < mean_steps(found.low) < 11
+    assert 19 < mean_steps(found.high) < 22
     assert max(found.high) <= 25
-    more = known_lengths(Counter({10: 200, 20: 200}), "past runs", 25)
-    assert mean(found.low) < mean(more.low) < 15 < mean(more.high) < mean(found.high)
+    more = known_lengths(Counter({10: 200, 20: 200}), "past runs", 25, 10_000)
+    assert mean_steps(found.low) < mean_steps(more.low) < 15
+    assert 15 < mean_steps(more.high) < mean_steps(found.high)
+
+
+def test_few_episodes_that_are_left_make_it_less_sure():
+    many, few = (known_lengths(Counter({10: 8, 20: 8}), "x", 99, left) for left in (160, 16))
+    assert mean_steps(few.low) < mean_steps(many.low) < 15
+    assert mean_steps(few.high) - 15 == pytest.approx(15 - mean_steps(few.low))
+    assert (mean_steps(few.high) - 15) / (mean_steps(many.high) - 15) == pytest.approx(
+        (2 / 1.1) ** 0.5
+    )
+
+
+def test_lengths_that_the_horizon_cuts_are_as_unsure_upwards_as_downwards():
+    found = known_lengths(Counter({25: 12, 5: 4}), "x", 25, 64)
+    assert 20 - mean_steps(found.low) == pytest.approx(mean_steps(found.high) - 20)
+    assert max(found.high) == 25
+    surely = known_lengths(Counter({25: 3, 5: 1}), "x", 25, 1)
+    assert mean_steps(surely.high) == pytest.approx(25)
 
 
 def test_one_episode_is_all_that_is_known():
-    found = known_lengths(Counter({7: 1}), "past runs", 25)
+    found = known_lengths(Counter({7: 1}), "past runs", 25, 5)
     assert found.low == found.expected == found.high == {7: 1.0}
 
 

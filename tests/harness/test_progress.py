@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from icil.harness import progress
+from icil.harness.models.trouble import Trouble, tell
 from icil.harness.progress import ProgressBar
 from icil.results import Usage
 
@@ -67,3 +68,39 @@ def test_a_short_run_writes_no_line(log):
     with ProgressBar(5, Console(file=log, width=200)) as bar:
         end(bar, 5)
     assert told(log) == []
+
+
+def test_what_is_wrong_with_a_model_is_told_at_once_and_then_seldom(log):
+    with ProgressBar(5, Console(file=log, width=20)) as bar:
+        tell(Trouble("local/m@http://here", "connection refused; trying again (2 of 8)"))
+        tell(Trouble("local/m@http://here", "connection refused; trying again (3 of 8)"))
+        tell(Trouble("openai/m", "[red]"))
+        tell(Trouble("local/m@http://here", None))
+        end(bar, 1)
+    tell(Trouble("openai/n", "nobody listens any more"))
+    assert log.getvalue().splitlines() == [
+        "local/m@http://here: connection refused; trying again (2 of 8)",
+        "openai/m: [red]",
+    ]
+
+
+def test_that_a_model_is_asked_no_more_is_left_to_the_end_of_the_run(log):
+    with ProgressBar(5, Console(file=log, width=200)):
+        tell(Trouble("openai/m", "stopped: no such model", ended=True))
+    assert log.getvalue() == ""
+
+
+def test_a_terminal_shows_what_is_wrong_until_the_model_answers(log):
+    console = Console(file=log, width=60, force_terminal=True, force_interactive=True)
+
+    def shown():
+        bar._bar.refresh()
+        drawn = log.getvalue()
+        log.truncate(0)
+        return drawn
+
+    with ProgressBar(5, console) as bar:
+        tell(Trouble("openai/m", "the server answered 500; trying again (2 of 8)"))
+        assert "openai/m: the server answered 500; trying again (2" in shown()
+        tell(Trouble("openai/m", None))
+        assert "openai/m" not in shown()

@@ -181,6 +181,16 @@ def test_a_run_is_remembered_once_however_often_it_is_gone_on_with(ran, cache):
     assert recall([first.model]).steps(first.model, first.played).total() == 12
 
 
+def test_of_a_model_that_is_left_out_what_was_kept_before_stays(ran, cache):
+    store = ran()
+    (first, _) = summarise(store)
+    (cache / FILE_NAME).unlink()
+    for but, total in ((first.model,), 0), ((), 6), ((first.model,), 6):
+        remember(store, but)
+        assert recall([first.model]).steps(first.model, first.played).total() == total
+    store.close()
+
+
 def test_what_is_kept_names_no_place_and_holds_no_prompt(ran, cache, tmp_path):
     store = ran()
     remember(store)

@@ -6,7 +6,9 @@ import pytest
 
 from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens, asking
 from icil.harness.models.asking import Asker
+from icil.harness.models.errors import UnreachableError
 from icil.harness.models.gate import Gate
+from icil.harness.models.trouble import Trouble, listening
 from icil.prompt_builders import Prefix, TextPart
 from icil.prompt_builders.prompt import History
 from icil.tasks import ModelError
@@ -156,3 +158,76 @@ def test_a_request_that_takes_too_long_is_cancelled_and_sent_again():
 def test_one_that_always_takes_too_long_says_so():
     _, (error,) = ask(*[9.0] * 8, timeout_s=0.02)
     assert str(error) == "no answer: TimeoutError: nothing came within 0.02 s"
+
+
+def refused():
+    return UnreachableError("connection refused")
+
+
+def test_a_server_that_was_never_reached_is_given_up_soon():
+    provider, errors = ask(*[refused()] * 99, times=3)
+    assert provider.calls == 4
+    assert {error.fault for error in errors} == {"fatal"}
+    assert {str(error) for error in errors} == {
+        "nobody answers at http://here: connection refused, 4 times in a row"
+    }
+
+
+@pytest.mark.parametrize("sign", [None, fault("unavailable"), fault("rate_limited")])
+def test_a_server_that_was_reached_once_is_asked_as_often_as_any(sign):
+    refusals = [refused()] * (7 if sign else 8)
+    provider, (error,) = ask(sign, *refusals, times=1 if sign else 2)
+    assert (provider.calls, error.fault) == (1 + len(refusals), "unavailable")
+
+
+def test_a_server_that_comes_up_in_time_is_asked():
+    provider, errors = ask(*[refused()] * 3)
+    assert (provider.calls, errors) == (4, [])
+
+
+def told(*script, **options):
+    """What is told while requests are made: the model's trouble, one after the other."""
+    heard = []
+    with listening(heard.append):
+        ask(*script, **options)
+    assert {trouble.model for trouble in heard} <= {"scripted/m"}
+    return [trouble.what for trouble in heard]
+
+
+def test_it_is_told_what_is_tried_again_and_why_until_there_is_an_answer():
+    assert told(fault("unavailable"), refused(), fault("rate_limited"), times=2) == [
+        "it was unavailable; trying again (2 of 8)",
+        "connection refused; trying again (3 of 8)",
+        "it was rate_limited; trying again",
+        None,
+    ]
+
+
+def test_a_wait_is_told():
+    assert told(fault("rate_limited", retry_after_s=0.6)) == [
+        "it was rate_limited; trying again in 1 s",
+        None,
+    ]
+
+
+def test_who_answers_is_not_spoken_of():
+    assert told(None, None, times=2) == []
+
+
+def test_it_is_told_once_that_a_model_is_asked_no_more():
+    heard = []
+    with listening(heard.append):
+        ask(fault("fatal"), times=3)
+    assert heard == [Trouble("scripted/m", "stopped: it was fatal", ended=True)]
+
+
+def test_that_a_server_was_never_reached_is_told_by_its_own_number_of_tries():
+    assert told(*[refused()] * 9) == [
+        *(f"connection refused; trying again ({number} of 4)" for number in (2, 3, 4)),
+        "stopped: nobody answers at http://here: connection refused, 4 times in a row",
+    ]
+
+
+def test_a_long_silence_is_told(monkeypatch):
+    monkeypatch.setattr(asking, "_SLOW_S", 0.02)
+    assert told(0.2) == ["no answer for 0.02 s; a request is given up after 5 s", None]

@@ -1,8 +1,11 @@
 """`icil run` with models that cost money: what it asks, and what it says."""
 
+import socket
+
 import pytest
 
 from icil.harness.fake_server import FaultRule
+from icil.harness.models import asking
 
 MODEL = "openai/gpt-4.1"
 COMMAND = ("run", "--task", "tic_tac_toe", "--format", "ascii", "--demos", "0", "--episodes", "2")
@@ -84,3 +87,21 @@ def test_what_stops_a_model_is_said_once(serve, go):
     assert "was stopped: the server answered 404" in said.err
     assert server.total == 1
     assert go("--yes").code == 0
+
+
+def test_a_server_that_is_not_there_is_soon_given_up_and_the_run_goes_on_later(
+    serve, go, monkeypatch
+):
+    monkeypatch.setitem(asking.Asker.__init__.__kwdefaults__, "first_wait_s", 0.01)
+    with socket.socket() as silent:  # bound, and not listening
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        agent = f"local/m@http://127.0.0.1:{port}"
+        said = go("--concurrency", 1, agent=agent)
+    assert said.code == 1
+    assert f"{agent}/v1: connection refused; trying again (2 of 4)" in said.err
+    assert f"was stopped: nobody answers at http://127.0.0.1:{port}/v1: connection refused" in (
+        " ".join(said.err.split())
+    )
+    serve(port=port)
+    assert go("--concurrency", 1, agent=agent).code == 0

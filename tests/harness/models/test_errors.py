@@ -1,10 +1,18 @@
 """What a server's refusal stands for: its kind, its words, how long it asks to wait."""
 
+import errno
+import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from icil.harness.models.errors import connection_error, rubbish_error, status_error
+from icil.harness.models.errors import (
+    UnreachableError,
+    connection_error,
+    rubbish_error,
+    status_error,
+)
 
 MINUTE = "Rate limit reached. Visit https://platform.openai.com/account/billing to pay more."
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
@@ -94,3 +102,47 @@ def test_what_a_server_says_is_kept_short_and_fit_to_print(make, monkeypatch):
     assert said.isprintable()
     assert len(said) < 400
     assert "a b\ufffd[2J\ufffd\ufffd [OPENAI_API_KEY] xxx" in said
+
+
+def connecting(make):
+    """What a function raises, as a client would have caused it."""
+    try:
+        make()
+    except OSError as cause:
+        try:
+            raise RuntimeError("all attempts failed") from ExceptionGroup("", [cause])
+        except RuntimeError as error:
+            return error
+    raise AssertionError("it connected")
+
+
+def test_what_came_of_a_refused_connection_says_so():
+    with socket.socket() as silent:  # bound, and not listening
+        silent.bind(("127.0.0.1", 0))
+        error = connection_error(connecting(lambda: socket.create_connection(silent.getsockname())))
+    assert isinstance(error, UnreachableError)
+    assert (str(error), error.fault) == ("no answer: connection refused", "unavailable")
+
+
+def test_a_name_that_nobody_has_is_not_reached():
+    flags = socket.AI_NUMERICHOST  # nobody is asked
+    error = connection_error(connecting(lambda: socket.getaddrinfo("here", 1, flags=flags)))
+    assert "name cannot be resolved" in str(error)
+
+
+def test_what_is_no_secure_server_is_not_reached():
+    def connect():
+        context = ssl.create_default_context()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            context.wrap_socket(ours, server_hostname="here")
+
+    error = connection_error(connecting(connect))
+    assert isinstance(error, UnreachableError)
+    assert "no secure connection" in str(error)
+
+
+def test_a_connection_that_broke_was_one():
+    broken = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert not isinstance(connection_error(broken), UnreachableError)
