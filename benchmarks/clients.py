@@ -178,7 +178,7 @@ async def connect(
 
 def make_provider(adapter: str, url: str) -> Provider:
     if adapter == "local":
-        from icil.harness.models.local import LocalProvider
+        from icil.harness.models.local.provider import LocalProvider
 
         return LocalProvider(f"model@{url}/local/v1")
     if adapter == "openai":
@@ -190,12 +190,12 @@ def make_provider(adapter: str, url: str) -> Provider:
 
         return AnthropicProvider("claude-sonnet-4-5")
     if adapter in ("google", "google-cached"):
-        from icil.harness.models.google import GoogleProvider
+        from icil.harness.models.google.provider import GoogleProvider
 
         cache_tokens = None if adapter == "google" else 4096
         return GoogleProvider("gemini-2.5-pro", cache_tokens=cache_tokens)
     if adapter == "litellm":
-        from icil.harness.models.litellm import LiteLLMProvider
+        from icil.harness.models.litellm.provider import LiteLLMProvider
 
         return LiteLLMProvider("openai/gpt-4.1")
     raise SystemExit(f"unknown adapter {adapter!r}; known: {', '.join(ADAPTERS)}")
@@ -204,7 +204,7 @@ def make_provider(adapter: str, url: str) -> Provider:
 async def connect_bare(url: str, prompt: Prompt) -> tuple[Call, Callable[[], Awaitable[None]]]:
     import aiohttp
 
-    from icil.harness.models.local_body import Bodies, close
+    from icil.harness.models.local.body import Bodies, close
 
     body = b"".join([*await Bodies("model").chunks(prompt), close({"max_tokens": 64})])
     headers = {"Content-Type": "application/json"}

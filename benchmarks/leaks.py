@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from icil.harness.leaks import SHIPPED
+from icil.harness.planning.leaks import SHIPPED
 from icil.prompt_builders.embeddings.vicinity import LAYOUT, NEAR, Vicinity, find_vicinity, see
 from icil.tasks import Opening, Pool, Task, load_pool_for, make, members
 from icil.tasks.demonstrations import state_digest

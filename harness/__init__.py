@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from icil.harness.agents import Agent, Capabilities, EpisodeContext, Reply, Turn
-    from icil.harness.experiment import Experiment, load_experiment
-    from icil.harness.runner import RunSummary, run, run_async
+    from icil.harness.planning.experiment import Experiment, load_experiment
+    from icil.harness.playing.runner import RunSummary, run, run_async
     from icil.harness.testing import FakeModel
 
 _HOMES = {
     "Agent": "agents",
     "Capabilities": "agents",
     "EpisodeContext": "agents",
-    "Experiment": "experiment",
+    "Experiment": "planning.experiment",
     "FakeModel": "testing",
     "Reply": "agents",
-    "RunSummary": "runner",
+    "RunSummary": "playing.runner",
     "Turn": "agents",
-    "load_experiment": "experiment",
-    "run": "runner",
-    "run_async": "runner",
+    "load_experiment": "planning.experiment",
+    "run": "playing.runner",
+    "run_async": "playing.runner",
 }
 
 __all__ = [

@@ -45,6 +45,18 @@ HEAVY = {
     "torch",
     "transformers",
 }
+ROOMS = (
+    {"models"},
+    {"agents", "policies"},
+    {"planning"},
+    {"folders"},
+    {"estimates"},
+    {"playing"},
+    {"fake_server", "imitation", "synthesis"},
+    {"verifying"},
+    {"cli"},
+)
+"""Of the harness: each may import from its own level and from those before it."""
 LONGEST = 500
 
 
@@ -129,6 +141,20 @@ def test_arrows_of_import_point_one_way(package: str) -> None:
         for target, line, _ in imports(name):
             parts = [*target.split("."), ""]
             if parts[0] == "icil" and parts[1] not in MAY_IMPORT[package]:
+                wrong.append(f"{name}:{line} imports {target}")
+    assert wrong == []
+
+
+def test_the_rooms_of_the_harness_build_on_those_below() -> None:
+    level = {room: place for place, rooms in enumerate(ROOMS) for room in rooms}
+    wrong = []
+    for name in MODULES:
+        _, package, *rest = name.split(".")
+        if package != "harness" or not rest or rest[0] not in level:
+            continue
+        for target, line, _ in imports(name):
+            parts = [*target.split("."), "", ""]
+            if parts[:2] == ["icil", "harness"] and level.get(parts[2], 0) > level[rest[0]]:
                 wrong.append(f"{name}:{line} imports {target}")
     assert wrong == []
 

@@ -22,7 +22,7 @@ DATA = (
     "crossword/*.txt",
     "templates/**/*.yaml",
     "**/*.sql",
-    "near.json",
+    "planning/near.json",
     "policies/presets/*.yaml",
     "published/*.csv",
     "published/*.md",

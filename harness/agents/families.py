@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from icil.harness.agents.model import ModelAgent
 from icil.harness.models import Provider, Sampling
-from icil.harness.models.catalogue import find_limits, reasons, table_names
+from icil.harness.models.tables.catalogue import find_limits, reasons, table_names
 from icil.tasks.errors import ExperimentError, UnknownNameError
 
 OUTPUT_TOKENS, REASONING_OUTPUT_TOKENS = 2048, 8192
@@ -177,7 +177,7 @@ def _is_json(value: object) -> bool:
 def _is_free(provider: str, model: str) -> bool:
     """Returns whether nobody is paid for a model's answers: it is on a machine of one's own."""
     if provider == "local":
-        from icil.harness.models.local import is_private
+        from icil.harness.models.local.provider import is_private
 
         return is_private(model)
     return provider == "transformers"

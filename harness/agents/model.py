@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.models import Completion, Provider, Sampling
 from icil.harness.models.answers import shorten
-from icil.harness.models.asking import Answered, Asker
-from icil.harness.models.gate import Gate
-from icil.harness.models.limits import Limits
-from icil.harness.models.prices import Price, Prices
+from icil.harness.models.asking.asker import Answered, Asker
+from icil.harness.models.asking.gate import Gate
+from icil.harness.models.asking.warming import Warming
 from icil.harness.models.recent import Recent
-from icil.harness.models.warming import Warming
+from icil.harness.models.tables.limits import Limits
+from icil.harness.models.tables.prices import Price, Prices
 from icil.prompt_builders import Part, Prefix, Prompt
 from icil.results import Usage
 
@@ -203,7 +203,7 @@ class ModelAgent(Agent):
         """Returns about how many tokens a part takes."""
         if self._client is not None:
             return self._client.tokens(part)
-        from icil.harness.models.tokens import count_tokens
+        from icil.harness.models.tables.tokens import count_tokens
 
         return count_tokens(part, self.provider, self.model)
 

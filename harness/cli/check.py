@@ -49,7 +49,7 @@ def _judge_task(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Ve
 
 def _judge_agent(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":
     from icil.harness.agents import make
-    from icil.harness.agents.conformance import judge_agent
+    from icil.harness.playing.conformance import judge_agent
 
     make(name, settings)  # what is unknown is wrong usage, and no finding
     return judge_agent(lambda: make(name, settings))

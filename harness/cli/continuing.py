@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from icil.harness.experiment import Experiment
+    from icil.harness.planning.experiment import Experiment
 
 _TOGETHER = (("demos", "context_tokens"), ("selector", "control", "scores"))
 """Options that say one thing together: where one is given, none of them is left open."""
@@ -25,8 +25,8 @@ def left_open(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         StoreError: Its store is damaged.
         PoolError: A pool that was given, or that it names, is not there.
     """
-    from icil.harness.experiment import listed
-    from icil.harness.experiment_file import held_experiment
+    from icil.harness.folders.experiment_file import held_experiment
+    from icil.harness.planning.experiment import listed
 
     held = held_experiment(folder)
     if held is None:

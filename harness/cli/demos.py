@@ -194,7 +194,7 @@ def predict(
     pool: str, format: str | None, shown: int | None, held_out: int | None, write: bool
 ) -> None:
     """Tell how often `nearest`, shown most of POOL, does as its expert does in the rest."""
-    from icil.harness.predictability import measure_predictability, record_predictability
+    from icil.harness.imitation.predictability import measure_predictability, record_predictability
 
     folder = pool_folder(pool)
     found, task = _with_task(folder)

@@ -30,7 +30,7 @@ def estimate(
     from icil.harness.cli.tables import make_console
     from icil.harness.cli.waiting import Waiting
     from icil.harness.estimates import make_estimate
-    from icil.harness.plan import make_plan
+    from icil.harness.planning.plan import make_plan
 
     messages = make_console(stderr=True)
     asked = read_experiment(

@@ -30,7 +30,7 @@ def imitation(folders: tuple[Path, ...], slow_experts: bool, workers: int) -> No
     from icil.harness.cli.imitation_tables import print_curves, print_gaps
     from icil.harness.cli.tables import make_console
     from icil.harness.cli.waiting import Waiting
-    from icil.harness.imitation import RESULTS, measure_imitation
+    from icil.harness.imitation.measuring import RESULTS, measure_imitation
 
     messages, console = make_console(stderr=True), make_console()
     for folder in folders:

@@ -51,7 +51,7 @@ def languages(
     """
     from functools import partial
 
-    from icil.harness.models.tokens import count_text
+    from icil.harness.models.tables.tokens import count_text
     from icil.tasks import load_pool, make
     from icil.tasks.errors import ExperimentError
     from icil.tasks.languages.chunks import all_actions, bounded

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from icil.harness.experiment import Experiment
+    from icil.harness.planning.experiment import Experiment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -171,7 +171,7 @@ def read_experiment(
     """
     from icil.harness.cli.continuing import left_open
     from icil.harness.cli.settings import read_settings
-    from icil.harness.experiment import load_experiment
+    from icil.harness.planning.experiment import load_experiment
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if found := read_settings(settings):

@@ -69,11 +69,11 @@ def going_about(
         partial: Whether it does without episodes that are missing.
         workers: Processes of a perturbed expert.
     """
-    from icil.harness.budget import Budget
     from icil.harness.cli.run import AT_A_LIMIT, agree
     from icil.harness.cli.tables import make_console
     from icil.harness.cli.waiting import Waiting
-    from icil.harness.progress import ProgressBar
+    from icil.harness.playing.budget import Budget
+    from icil.harness.playing.progress import ProgressBar
     from icil.harness.synthesis import IncompleteError, Manner
 
     messages = make_console(stderr=True)

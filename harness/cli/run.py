@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from icil.harness.estimates import CellEstimate
-    from icil.harness.plan import Plan
-    from icil.harness.runner import RunSummary
+    from icil.harness.planning.plan import Plan
+    from icil.harness.playing.runner import RunSummary
 
 AT_A_LIMIT = 3
 """The exit code of a run that stopped at its budget."""
@@ -66,12 +66,12 @@ def run(
     With neither, the built-in players play two small tasks in all their formats. The same
     command again goes on where it stopped; one that asks for more plays what is missing.
     """
-    from icil.harness.budget import Budget
     from icil.harness.cli.tables import make_console, print_leaderboard
     from icil.harness.cli.waiting import Waiting
-    from icil.harness.plan import make_plan
-    from icil.harness.progress import ProgressBar
-    from icil.harness.runner import run_plan
+    from icil.harness.planning.plan import make_plan
+    from icil.harness.playing.budget import Budget
+    from icil.harness.playing.progress import ProgressBar
+    from icil.harness.playing.runner import run_plan
     from icil.harness.secrets import load_dotenv
     from icil.tasks.errors import UsageError
 
@@ -114,7 +114,7 @@ def run(
 def _report(summary: "RunSummary", messages: "Console") -> None:
     """Writes the report, and all the other results, unless they are there."""
     from icil.harness.cli.waiting import Waiting
-    from icil.harness.finishing import REPORT, write_all
+    from icil.harness.playing.finishing import REPORT, write_all
 
     if summary.unchanged and (summary.folder / REPORT).exists():
         return
@@ -137,8 +137,8 @@ def _print_sweep(plan: "Plan", folder: Path, *, as_json: bool) -> None:
 
     from icil.harness.cli.sweep_table import print_sweep, sweep_json
     from icil.harness.cli.tables import make_console
-    from icil.harness.folder import check_folder
-    from icil.harness.standing import find_standing
+    from icil.harness.folders.folder import check_folder
+    from icil.harness.folders.standing import find_standing
 
     check_folder(folder, plan, widening=True)
     standing = find_standing(plan, folder)

@@ -58,7 +58,7 @@ def serve(
     one step. The observation's key, and all else that a client must know, is told on connecting.
     """
     from icil.harness.cli.options import read_experiment
-    from icil.harness.policies.offering import offer
+    from icil.harness.planning.offering import offer
     from icil.harness.secrets import load_dotenv
 
     load_dotenv(Path())

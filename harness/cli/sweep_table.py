@@ -10,8 +10,8 @@ from rich.table import Table
 
 from icil.harness.cli.option_words import swept_options
 from icil.harness.cli.tables import shown_demonstrations
-from icil.harness.plan import Plan
-from icil.harness.standing import CellStanding, Standing
+from icil.harness.folders.standing import CellStanding, Standing
+from icil.harness.planning.plan import Plan
 
 _NAMES = ("task", "format", "agent", "selector")
 _NUMBERS = ("demos", "episodes", "done", "to play")

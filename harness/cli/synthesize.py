@@ -9,7 +9,7 @@ import click
 from icil.harness.cli.paying import OF_MODELS, going_about, with_options
 
 if TYPE_CHECKING:
-    from icil.harness.experiment import Experiment
+    from icil.harness.planning.experiment import Experiment
     from icil.tasks import Pool
 
 _OF_AGENTS = (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from icil.harness.models import Tokens
-from icil.harness.models.prices import Price
+from icil.harness.models.tables.prices import Price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from icil.harness.estimates.profile import ModelProfile
-from icil.harness.usage_history import History, Played, Ratios
+from icil.harness.estimates.usage_history import History, Played, Ratios
 
 _LATENCY_S, _LATENCY_S_PER_TOKEN = 2.0, 0.02
 _REASONING, _THINKING = 300, 600

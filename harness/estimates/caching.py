@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from icil.harness.models import Tokens
-from icil.harness.models.catalogue import read_table, table_names
+from icil.harness.models.tables.catalogue import read_table, table_names
 
 Kind = Literal["automatic", "breakpoints", "prefix", "none"]
 

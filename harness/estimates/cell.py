@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from icil.harness.cells import Cell
 from icil.harness.estimates.amounts import Amounts, Range, call_amounts, exactly, running
 from icil.harness.estimates.assumptions import Assumptions, assume
 from icil.harness.estimates.caching import CacheRule
@@ -26,12 +25,13 @@ from icil.harness.estimates.profile import ModelProfile
 from icil.harness.estimates.samples import SAMPLES, TaskSamples, spread
 from icil.harness.estimates.sizes import Measure, Size, mean, measure_for
 from icil.harness.estimates.tails import Tails, measure_episode
-from icil.harness.filling import Filling, find_filling
-from icil.harness.fitting import check_fits
-from icil.harness.plan import Plan
-from icil.harness.selecting import Moment, choose
-from icil.harness.starts import Start
-from icil.harness.usage_history import History, Played, played
+from icil.harness.estimates.usage_history import History, Played, played
+from icil.harness.planning.cells import Cell
+from icil.harness.planning.filling import Filling, find_filling
+from icil.harness.planning.fitting import check_fits
+from icil.harness.planning.plan import Plan
+from icil.harness.planning.selecting import Moment, choose
+from icil.harness.planning.starts import Start
 from icil.prompt_builders import PromptBuilder
 from icil.results import CellRecord
 from icil.tasks import Demonstration, ModelError

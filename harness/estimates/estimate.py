@@ -11,9 +11,9 @@ from icil.harness.estimates.amounts import NOTHING, Amounts, Range
 from icil.harness.estimates.cell import CellEstimate, Estimator
 from icil.harness.estimates.finished import Finished, find_finished
 from icil.harness.estimates.profile import ModelProfile, profile_of
-from icil.harness.folder import check_folder
-from icil.harness.plan import Plan
-from icil.harness.usage_history import Entry, recall, summarise
+from icil.harness.estimates.usage_history import Entry, recall, summarise
+from icil.harness.folders.folder import check_folder
+from icil.harness.planning.plan import Plan
 from icil.results import open_run
 from icil.results.store import FILE_NAME
 

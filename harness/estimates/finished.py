@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from icil.harness.estimates.amounts import NOTHING, Amounts, call_amounts
 from icil.harness.models import Tokens
-from icil.harness.models.prices import Price
+from icil.harness.models.tables.prices import Price
 from icil.results import RunStore
 
 

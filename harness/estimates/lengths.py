@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
-from icil.harness.cells import TaskPlan
+from icil.harness.planning.cells import TaskPlan
 
 _SURE = 1.96
 """Standard errors on either side of a mean that 95 % lie between."""

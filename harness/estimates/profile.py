@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from icil.harness.agents import Agent
 from icil.harness.agents.model import ModelAgent
 from icil.harness.estimates.caching import CacheRule, cache_rule
+from icil.harness.estimates.usage_history import ModelName, model_name
 from icil.harness.models import Sampling
-from icil.harness.models.catalogue import thinks_unasked
-from icil.harness.models.prices import Price
-from icil.harness.models.tokens import count_tokens
-from icil.harness.usage_history import ModelName, model_name
+from icil.harness.models.tables.catalogue import thinks_unasked
+from icil.harness.models.tables.prices import Price
+from icil.harness.models.tables.tokens import count_tokens
 from icil.prompt_builders import Part
 
 

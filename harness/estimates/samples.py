@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from icil.harness.cells import TaskPlan
+from icil.harness.planning.cells import TaskPlan
 from icil.tasks import Demonstration
 from icil.tasks.demonstrations import demonstrate
 

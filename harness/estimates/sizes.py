@@ -7,8 +7,8 @@ provider counts for them differs from what is counted here by two ratios.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from icil.harness import fitting
 from icil.harness.agents import Agent
+from icil.harness.planning import fitting
 from icil.prompt_builders import ImagePart, Part
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from icil.harness.models.answers import count, outline, shorten
-from icil.harness.models.bodies import Body, Dialect
-from icil.harness.models.chat import ChatProvider, Response, Said
+from icil.harness.models.chat.bodies import Body, Dialect
+from icil.harness.models.chat.provider import ChatProvider, Response, Said
 from icil.harness.models.completion import Finish, Sampling, Tokens
 from icil.harness.models.environment import read_address, read_key
 from icil.harness.models.errors import connection_error, rubbish_error

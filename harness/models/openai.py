@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from icil.harness.models.answers import count, outline
-from icil.harness.models.bodies import Body, Dialect
-from icil.harness.models.chat import ChatProvider, Response, Said
-from icil.harness.models.completion import Sampling, Tokens
-from icil.harness.models.environment import read_address, read_key
-from icil.harness.models.errors import connection_error, rubbish_error
-from icil.harness.models.openai_dialect import (
+from icil.harness.models.chat.bodies import Body, Dialect
+from icil.harness.models.chat.dialect import (
     logprob_fields,
     read_finish,
     read_logprobs,
     read_text,
 )
+from icil.harness.models.chat.provider import ChatProvider, Response, Said
+from icil.harness.models.completion import Sampling, Tokens
+from icil.harness.models.environment import read_address, read_key
+from icil.harness.models.errors import connection_error, rubbish_error
 from icil.prompt_builders import Prefix
 
 _ADDRESS = "https://api.openai.com/v1"

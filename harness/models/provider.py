@@ -7,7 +7,7 @@ Waiting, trying again, pricing and recording are done around it, alike for all.
 from abc import ABC, abstractmethod
 
 from icil.harness.models.completion import Completion, Sampling
-from icil.harness.models.limits import Limits
+from icil.harness.models.tables.limits import Limits
 from icil.prompt_builders import Part, Prefix, Prompt
 
 
@@ -38,7 +38,7 @@ class Provider(ABC):
 
     def tokens(self, part: Part) -> int:
         """Returns about how many tokens a part takes, without asking anybody."""
-        from icil.harness.models.tokens import count_tokens
+        from icil.harness.models.tables.tokens import count_tokens
 
         return count_tokens(part, self.name, self.model)
 

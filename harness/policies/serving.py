@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icil.harness.agents import Agent, EpisodeContext, Turn
+from icil.harness.agents.reading import Reader, read_reply
 from icil.harness.policies.codec import CodecError, pack, unpack
-from icil.harness.reading import Reader, read_reply
 from icil.harness.secrets import scrub
 from icil.prompt_builders import PromptBuilder, Selection, Tail
 from icil.tasks import IcilError, Observation, Opening, Task, sample_action

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from icil.harness.experiment import Experiment
+from icil.harness.planning.experiment import Experiment
 from icil.harness.synthesis.rater import PROMPTS, SHOWN, Judge, Rated, Rater, count_ratings
 from icil.harness.synthesis.rating import NAME
 from icil.harness.synthesis.runs import Runs

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Literal
 
-from icil.harness.experiment import Experiment
+from icil.harness.planning.experiment import Experiment
 from icil.harness.synthesis.rater import Judge, Rated, Rater, count_ratings
 from icil.harness.synthesis.runs import Manner, Runs
 from icil.prompt_builders.template import DEFAULT

@@ -16,16 +16,16 @@ from typing import Any
 
 from icil.harness.agents import Agent
 from icil.harness.agents.model import ModelAgent
-from icil.harness.cells import Cell, TaskPlan, swept_cells
-from icil.harness.experiment import Experiment
-from icil.harness.leaks import Leak
-from icil.harness.plan import Plan, make_agents
-from icil.harness.selecting import choose
-from icil.harness.starts import Start
+from icil.harness.planning.cells import Cell, TaskPlan, swept_cells
+from icil.harness.planning.experiment import Experiment
+from icil.harness.planning.leaks import Leak
+from icil.harness.planning.plan import Plan, make_agents
+from icil.harness.planning.selecting import choose
+from icil.harness.planning.starts import Start
+from icil.harness.planning.ways import Ways
 from icil.harness.synthesis.rating import FORMAT, NAME, Rating, Shown
 from icil.harness.synthesis.runs import Runs
 from icil.harness.synthesis.weighing import TOP, expected, note, read_note
-from icil.harness.ways import Ways
 from icil.prompt_builders import load_template
 from icil.prompt_builders.synthesis.filters import content_of
 from icil.results import RunStore

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from icil.harness.agents import Agent
-from icil.harness.budget import Budget
-from icil.harness.episode import Progress
-from icil.harness.folder import check_folder
-from icil.harness.plan import Plan
-from icil.harness.runner import CONCURRENCY, UNLIMITED, RunSummary, run_plan
+from icil.harness.folders.folder import check_folder
+from icil.harness.planning.plan import Plan
+from icil.harness.playing.budget import Budget
+from icil.harness.playing.episode import Progress
+from icil.harness.playing.runner import CONCURRENCY, UNLIMITED, RunSummary, run_plan
 from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.results import RunStore
 from icil.results.store import FILE_NAME

@@ -13,9 +13,9 @@ from typing import Any
 
 from icil.harness import agents as agent_registry
 from icil.harness.agents import Agent
-from icil.harness.experiment import Experiment
-from icil.harness.plan import make_plan
-from icil.harness.starts import OpeningRange
+from icil.harness.planning.experiment import Experiment
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.starts import OpeningRange
 from icil.harness.synthesis.functions import load_function, names_function
 from icil.harness.synthesis.likert import LikertFilter, read_judge
 from icil.harness.synthesis.replaying import read_proposals

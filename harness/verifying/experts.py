@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from icil.harness.judging import Judge
-from icil.harness.past_run import PastRun
+from icil.harness.imitation.judging import Judge
+from icil.harness.imitation.past_run import PastRun
 from icil.results import RunStore
 from icil.results.verifying import Fault, Findings
 from icil.results.verifying.faults import shortened

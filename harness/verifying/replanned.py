@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from icil.harness.agents import Agent, Capabilities, Reply, Turn
-from icil.harness.cells import DEMO_SETS, Cell
-from icil.harness.experiment import Experiment, load_experiment
-from icil.harness.experiment_file import EXPERIMENT, TEMPLATE
-from icil.harness.plan import Plan, make_plan
+from icil.harness.folders.experiment_file import EXPERIMENT, TEMPLATE
+from icil.harness.planning.cells import DEMO_SETS, Cell
+from icil.harness.planning.experiment import Experiment, load_experiment
+from icil.harness.planning.plan import Plan, make_plan
+from icil.harness.planning.starts import OpeningRange, Start
 from icil.harness.policies import Execution
-from icil.harness.starts import OpeningRange, Start
 from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.results import CellRecord
 from icil.results.planned import planned_episodes

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from icil.harness.chunks import Chunks
+from icil.harness.agents.reading import Reader, read_reply
+from icil.harness.planning.starts import Start
+from icil.harness.playing.chunks import Chunks
 from icil.harness.policies import Execution
-from icil.harness.reading import Reader, read_reply
-from icil.harness.starts import Start
 from icil.results.verifying import Fault
 from icil.results.verifying.faults import shortened
 from icil.tasks import ContractError, ParsedAction, Task, Transition, sample_action

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from icil.harness.plan import experiment_hash
+from icil.harness.planning.plan import experiment_hash
 from icil.harness.verifying.experts import Experts
 from icil.harness.verifying.replanned import ReplannedTask, StoredCell
 from icil.harness.verifying.replaying import Replay, Replayer, StoredEpisode, StoredStep

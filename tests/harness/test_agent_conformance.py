@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from icil.harness import Agent, Capabilities, FakeModel, Reply
 from icil.harness.agents import make
-from icil.harness.agents.conformance import RULES, check_agent, judge_agent
 from icil.harness.cli.check import check
 from icil.harness.cli.main import icil
+from icil.harness.playing.conformance import RULES, check_agent, judge_agent
 from icil.results import Usage
 from icil.tasks import ModelError, UnknownNameError, sample_action
 
@@ -22,7 +22,9 @@ EMBEDDED = ["expert", "nearest", "random", "replay"]
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch):
     """Half of a short run's time would go into a figure that nobody looks at."""
-    monkeypatch.setattr("icil.harness.runner._write_results", lambda leaderboard, folder: None)
+    monkeypatch.setattr(
+        "icil.harness.playing.runner._write_results", lambda leaderboard, folder: None
+    )
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

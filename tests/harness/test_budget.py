@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from icil.harness import Experiment, run
-from icil.harness.budget import Budget, OverBudgetError, Purse
+from icil.harness.playing.budget import Budget, OverBudgetError, Purse
 from icil.harness.testing import FakeModel
 from icil.results import Usage, open_run
 from icil.tasks import ExperimentError

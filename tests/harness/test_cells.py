@@ -3,7 +3,7 @@
 import pytest
 
 from icil.harness import Experiment
-from icil.harness.plan import make_plan
+from icil.harness.planning.plan import make_plan
 
 KNOWN = {
     "controls": ["eae616f0981d359a", "56ebac47f775812c", "739264d97fe08ffd", "7085c22cee13d0ba"],

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from icil.harness import Experiment
-from icil.harness.experiment import load_experiment
-from icil.harness.plan import make_plan
+from icil.harness.planning.experiment import load_experiment
+from icil.harness.planning.plan import make_plan
 from icil.harness.testing import FakeModel
 from icil.prompt_builders import selectors
 from icil.prompt_builders.selectors import Selection

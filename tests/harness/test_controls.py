@@ -7,8 +7,8 @@ import pytest
 
 from icil.harness import Experiment, FakeModel
 from icil.harness.estimates import make_estimate
-from icil.harness.plan import make_plan
-from icil.harness.selecting import choose
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.selecting import choose
 from icil.results import open_run
 from icil.tasks import PoolError, UnknownNameError, UsageError, make, replay
 from icil.tasks.relabelled import relabel
@@ -292,7 +292,7 @@ def test_on_the_command_line_it_is_one_line_and_nothing_is_made(icil, tmp_path):
 
 
 def test_of_all_tasks_those_that_cannot_are_left_out(monkeypatch):
-    import icil.harness.plan as module
+    import icil.harness.planning.plan as module
 
     monkeypatch.setattr(module, "members", lambda: ("chess", "crossword", "gridworld"))
     fields = {"agent": ("nearest",), "demos": (2,), "episodes": 1, "format": ("ascii",)}

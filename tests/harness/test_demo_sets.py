@@ -5,7 +5,7 @@ import json
 import pytest
 
 from icil.harness import Experiment
-from icil.harness.plan import make_plan
+from icil.harness.planning.plan import make_plan
 from icil.harness.testing import FakeModel
 from icil.results import open_run
 from icil.tasks import PoolError

@@ -17,11 +17,11 @@ from icil.harness import Experiment, FakeModel, run
 from icil.harness.agents.nearest import NearestAgent
 from icil.harness.estimates import ModelProfile, make_estimate
 from icil.harness.estimates.caching import CacheRule
+from icil.harness.estimates.usage_history import ModelName
 from icil.harness.imitation import measure_imitation
 from icil.harness.models import Sampling
-from icil.harness.models.tokens import count_tokens
-from icil.harness.plan import make_plan
-from icil.harness.usage_history import ModelName
+from icil.harness.models.tables.tokens import count_tokens
+from icil.harness.planning.plan import make_plan
 from icil.prompt_builders import PromptBuilder, PromptOptions, Query, load_template, selectors
 from icil.prompt_builders.selectors.relevance import RelevanceSelector
 from icil.tasks import StoreError, UsageError, load_pool_for, make

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from icil.harness import Experiment
-from icil.harness.cells import Cell
 from icil.harness.estimates import ModelProfile, make_estimate, profile_of
 from icil.harness.estimates.amounts import call_amounts
 from icil.harness.estimates.caching import CacheRule, cache_rule
@@ -17,12 +16,13 @@ from icil.harness.estimates.lengths import known_lengths, mean_steps, reference_
 from icil.harness.estimates.prefixes import PrefixSizes
 from icil.harness.estimates.sizes import Size, measure_for
 from icil.harness.estimates.tails import StepSize, Tails, measure_episode
+from icil.harness.estimates.usage_history import ModelName, remember
 from icil.harness.models import Sampling, Tokens
-from icil.harness.models.prices import Price, Prices
-from icil.harness.plan import make_plan
-from icil.harness.selecting import choose
+from icil.harness.models.tables.prices import Price, Prices
+from icil.harness.planning.cells import Cell
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.selecting import choose
 from icil.harness.testing import FakeModel, fail_first
-from icil.harness.usage_history import ModelName, remember
 from icil.prompt_builders import Prefix, PromptBuilder
 from icil.results import open_run
 from icil.tasks import ExperimentError, RunFolderError

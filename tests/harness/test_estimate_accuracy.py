@@ -7,9 +7,9 @@ import pytest
 
 from icil.harness import Experiment, run
 from icil.harness.estimates import make_estimate
+from icil.harness.estimates.usage_history import remember
 from icil.harness.fake_server import ServerSettings, serve_in_thread
-from icil.harness.plan import make_plan
-from icil.harness.usage_history import remember
+from icil.harness.planning.plan import make_plan
 from icil.results import open_run
 
 _TAKEN = """

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from icil.harness import Experiment, FakeModel, run
-from icil.harness.finishing import write_all
+from icil.harness.playing.finishing import write_all
 from icil.harness.testing import fail_first
 from icil.results import open_run
 

@@ -7,9 +7,9 @@ import pytest
 from icil.harness import Experiment, FakeModel, load_experiment
 from icil.harness.cli.leaks_table import print_leaks
 from icil.harness.cli.tables import make_console
-from icil.harness.leaks import Guard, Leak, find_known
-from icil.harness.plan import make_plan
-from icil.harness.selecting import choose
+from icil.harness.planning.leaks import Guard, Leak, find_known
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.selecting import choose
 from icil.prompt_builders.embeddings.vicinity import find_vicinity, see
 from icil.results import open_run
 from icil.results.leaks import count_leaks

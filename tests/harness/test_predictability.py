@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from icil.harness.predictability import measure_predictability, record_predictability
+from icil.harness.imitation.predictability import measure_predictability, record_predictability
 from icil.tasks import (
     Pool,
     PoolError,

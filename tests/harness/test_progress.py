@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from icil.harness import progress
-from icil.harness.models.trouble import Trouble, tell
-from icil.harness.progress import ProgressBar
+from icil.harness.models.asking.trouble import Trouble, tell
+from icil.harness.playing import progress
+from icil.harness.playing.progress import ProgressBar
 from icil.results import Usage
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from icil.harness.reading import read_reply
+from icil.harness.agents.reading import read_reply
 from icil.tasks import make
 
 

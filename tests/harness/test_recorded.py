@@ -3,7 +3,7 @@
 import pytest
 
 from icil.harness import Experiment, run
-from icil.harness import plan as plan_module
+from icil.harness.planning import plan as plan_module
 from icil.results import open_run
 
 EXPERIMENT = Experiment(
@@ -43,7 +43,7 @@ def test_the_store_and_the_leaderboard_are_the_same(tmp_path, unrecorded):
 
 
 def test_nothing_is_played(tmp_path, monkeypatch):
-    from icil.harness.episode import Episode
+    from icil.harness.playing.episode import Episode
 
     async def play(self):
         raise AssertionError("an episode on record was played")

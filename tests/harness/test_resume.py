@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 
 from icil.harness import Experiment, FakeModel, run, run_async
+from icil.harness.playing.writer import StoreWriter
 from icil.harness.testing import fail_first
-from icil.harness.writer import StoreWriter
 from icil.prompt_builders import Selection, Selector
 from icil.prompt_builders.selectors import _REGISTRY as SELECTORS
 from icil.results import RunStore

@@ -383,7 +383,7 @@ def test_cells_with_nothing_to_choose_are_played_once_for_all_selectors(monkeypa
 
 def test_all_tasks_are_those_that_a_name_makes(monkeypatch):
     from icil.harness import Experiment
-    from icil.harness.plan import make_plan
+    from icil.harness.planning.plan import make_plan
     from icil.tasks import members, names
 
     monkeypatch.setitem(TASKS._factories, "grids/", lambda size: Gridworld())

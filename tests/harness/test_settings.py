@@ -3,7 +3,7 @@
 import pytest
 
 from icil.harness import Experiment, FakeModel
-from icil.harness.plan import make_plan
+from icil.harness.planning.plan import make_plan
 from icil.prompt_builders.selectors import _REGISTRY as SELECTORS
 from icil.prompt_builders.selectors.random import RandomSelector
 from icil.tasks import RunFolderError

@@ -8,7 +8,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
-from icil.harness.software import code_hash, describe_software
+from icil.harness.folders.software import code_hash, describe_software
 from icil.results import load
 
 

@@ -9,9 +9,9 @@ from icil.harness import Experiment, run
 from icil.harness.agents import Agent, Capabilities, Reply
 from icil.harness.cli.main import icil
 from icil.harness.estimates import make_estimate
-from icil.harness.plan import make_plan
-from icil.harness.rehearsal import rehearse
-from icil.harness.selecting import choose
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.selecting import choose
+from icil.harness.playing.rehearsal import rehearse
 from icil.results import open_run
 from icil.tasks import UsageError, build_pool_in, make
 from icil.tasks.conformance import check_task

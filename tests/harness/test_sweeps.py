@@ -6,8 +6,8 @@ from itertools import combinations
 import pytest
 
 from icil.harness import Experiment, FakeModel
-from icil.harness.plan import make_plan
-from icil.harness.usage_history import played
+from icil.harness.estimates.usage_history import played
+from icil.harness.planning.plan import make_plan
 from icil.tasks import ExperimentError
 
 FIELDS = {"task": ("tic_tac_toe",), "format": ("ascii",), "demos": (0, 2), "episodes": 3}

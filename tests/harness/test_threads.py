@@ -96,7 +96,7 @@ def world(monkeypatch):
         task = World(Busy(options.pop("pause", 0.0)), **options)
         monkeypatch.setitem(TASKS._factories, "world", lambda: task)
         # Only what is played is watched.
-        monkeypatch.setattr("icil.harness.runner.rehearse", lambda plan: None)
+        monkeypatch.setattr("icil.harness.playing.runner.rehearse", lambda plan: None)
         return task.busy
 
     return world

@@ -7,9 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from icil.harness.models.tokens import count_text, count_tokens
-from icil.harness.testing import FakeModel
-from icil.harness.usage_history import (
+from icil.harness.estimates.usage_history import (
     FILE_NAME,
     Entry,
     History,
@@ -22,6 +20,8 @@ from icil.harness.usage_history import (
     remember,
     summarise,
 )
+from icil.harness.models.tables.tokens import count_text, count_tokens
+from icil.harness.testing import FakeModel
 from icil.prompt_builders import ImagePart, TextPart, encode_image
 from icil.prompt_builders.parts import read_image
 from icil.results import open_run
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(ran, tmp_path, monkeypatc
 
 
 def test_the_oldest_go(ran, cache, monkeypatch):
-    monkeypatch.setattr("icil.harness.usage_history._KEPT", 3)
+    monkeypatch.setattr("icil.harness.estimates.usage_history._KEPT", 3)
     for name in ("a", "b"):
         store = ran(name)
         remember(store)

@@ -286,7 +286,7 @@ KILLED = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
-from icil.harness.widening import read_cells
+from icil.harness.folders.widening import read_cells
 from icil.results import RunStore, store
 
 add = store.cell_row

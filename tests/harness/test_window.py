@@ -3,7 +3,7 @@
 import pytest
 
 from icil.harness import Experiment, FakeModel, load_experiment
-from icil.harness.plan import make_plan
+from icil.harness.planning.plan import make_plan
 from icil.tasks import ExperimentError, RunFolderError, make, render
 
 GRID = {"task": ("gridworld",), "format": ("coords",), "agent": ("nearest",), "episodes": 6}

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens, asking
-from icil.harness.models.asking import Asker
+from icil.harness.models import Completion, Limits, Provider, Sampling, Tokens
+from icil.harness.models.asking import asker as asking
+from icil.harness.models.asking.asker import Asker
+from icil.harness.models.asking.gate import Gate
+from icil.harness.models.asking.trouble import Trouble, listening
 from icil.harness.models.errors import UnreachableError
-from icil.harness.models.gate import Gate
-from icil.harness.models.trouble import Trouble, listening
 from icil.prompt_builders import Prefix, TextPart
 from icil.prompt_builders.prompt import History
 from icil.tasks import ModelError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from icil.harness.models.anthropic import AnthropicProvider
-from icil.harness.models.bodies import BodyMaker
+from icil.harness.models.chat.bodies import BodyMaker
 from icil.harness.models.openai import OpenAIProvider
 from icil.prompt_builders import Prefix, Prompt, TextPart, encode_image
 

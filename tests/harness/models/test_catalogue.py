@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from icil.harness.models import Limits
-from icil.harness.models.catalogue import (
+from icil.harness.models.tables.catalogue import (
     find_limits,
     read_table,
     reasons,
@@ -122,7 +122,7 @@ def test_the_table_holds_models_and_no_explanations():
 
 def test_the_table_is_read_without_importing_litellm():
     code = (
-        "import sys; from icil.harness.models.catalogue import find_limits;"
+        "import sys; from icil.harness.models.tables.catalogue import find_limits;"
         "assert find_limits('openai', 'gpt-5').context_tokens;"
         "print('litellm' in sys.modules)"
     )

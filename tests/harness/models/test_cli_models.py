@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from icil.harness.fake_server import FaultRule
-from icil.harness.models import asking
+from icil.harness.models.asking import asker as asking
 
 MODEL = "openai/gpt-4.1"
 COMMAND = ("run", "--task", "tic_tac_toe", "--format", "ascii", "--demos", "0", "--episodes", "2")

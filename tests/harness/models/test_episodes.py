@@ -7,9 +7,9 @@ import sqlite3
 import pytest
 
 from icil.harness import Experiment, run
-from icil.harness.budget import Budget
 from icil.harness.fake_server import FaultRule
-from icil.harness.models import asking
+from icil.harness.models.asking import asker as asking
+from icil.harness.playing.budget import Budget
 from icil.results import open_run
 
 HOSTED = (

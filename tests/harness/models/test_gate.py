@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from icil.harness.models.gate import Gate
+from icil.harness.models.asking.gate import Gate
 
 
 def played(scene):

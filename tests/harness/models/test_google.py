@@ -14,7 +14,7 @@ from aiohttp import web
 
 from icil.harness.fake_server import Oddities, ServerSettings, serve_in_thread
 from icil.harness.models import Sampling
-from icil.harness.models.google import GoogleProvider
+from icil.harness.models.google.provider import GoogleProvider
 from icil.prompt_builders import ImagePart, Prefix, Prompt, TextPart
 from icil.prompt_builders.parts import merge_text, role_of
 from icil.tasks import ExperimentError, ModelError
@@ -879,7 +879,7 @@ def test_what_is_known_of_a_model(keys):
 
 def test_its_client_is_loaded_when_it_is_made():
     code = """
-import sys, icil.harness.models.google
+import sys, icil.harness.models.google.provider
 assert not [name for name in ("google.auth", "google.ai", "requests") if name in sys.modules]
 """
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -890,7 +890,7 @@ def test_it_says_nothing(serve, capfd, make_prompts):
     code = f"""
 import asyncio
 from icil.harness.models import Sampling
-from icil.harness.models.google import GoogleProvider
+from icil.harness.models.google.provider import GoogleProvider
 from icil.prompt_builders import Prefix, Prompt, TextPart
 
 async def ask():

@@ -14,7 +14,7 @@ import pytest
 
 from icil.harness.fake_server import Oddities
 from icil.harness.models import Sampling
-from icil.harness.models.litellm import LiteLLMProvider
+from icil.harness.models.litellm.provider import LiteLLMProvider
 from icil.prompt_builders import ImagePart, Prefix, Prompt, TextPart
 from icil.prompt_builders.parts import merge_text, role_of
 from icil.tasks import ExperimentError, ModelError
@@ -498,10 +498,10 @@ def watch(event, args):
             raise SystemExit(f"asked {host}")
 
 sys.addaudithook(watch)
-import icil.harness.models.litellm
+import icil.harness.models.litellm.provider
 assert "litellm" not in sys.modules
 from icil.harness.models import Sampling
-from icil.harness.models.litellm import LiteLLMProvider
+from icil.harness.models.litellm.provider import LiteLLMProvider
 from icil.prompt_builders import Prefix, Prompt, TextPart
 from icil.tasks import ModelError
 

@@ -13,8 +13,8 @@ import pytest
 
 from icil.harness.fake_server import Oddities
 from icil.harness.models import Limits, Sampling, Tokens
-from icil.harness.models.local import LocalProvider, is_private
-from icil.harness.models.local_body import Bodies, close
+from icil.harness.models.local.body import Bodies, close
+from icil.harness.models.local.provider import LocalProvider, is_private
 from icil.prompt_builders import ImagePart, Prefix, TextPart, encode_image
 from icil.prompt_builders.parts import merge_text, role_of
 from icil.prompt_builders.prompt import History
@@ -494,7 +494,7 @@ def test_many_requests_go_out_at_once(serve, make_prompts):
 
 
 def test_an_answer_without_end_is_broken_off(serve_strange, ask, make_prompts, monkeypatch):
-    monkeypatch.setattr("icil.harness.models.local_http._LONGEST_ANSWER", 1 << 20)
+    monkeypatch.setattr("icil.harness.models.local.http._LONGEST_ANSWER", 1 << 20)
     message = {"role": "assistant", "content": "x" * (2 << 20)}
     server = serve_strange(lambda body: (200, answer(message)))
     with pytest.raises(ModelError, match="longer than 1 MiB"):

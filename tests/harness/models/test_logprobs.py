@@ -5,11 +5,11 @@ import math
 import pytest
 
 from icil.harness.models.answers import read_place
-from icil.harness.models.google import GoogleProvider
-from icil.harness.models.litellm import LiteLLMProvider
-from icil.harness.models.local import LocalProvider
+from icil.harness.models.chat.dialect import read_logprobs
+from icil.harness.models.google.provider import GoogleProvider
+from icil.harness.models.litellm.provider import LiteLLMProvider
+from icil.harness.models.local.provider import LocalProvider
 from icil.harness.models.openai import OpenAIProvider
-from icil.harness.models.openai_dialect import read_logprobs
 from icil.tasks import ModelError
 
 CHANCES = {"up": 0.5, "down": 0.3, "uphill!": 0.2}

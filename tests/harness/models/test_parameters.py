@@ -2,7 +2,7 @@
 
 import pytest
 
-from icil.harness.models.parameters import Parameters
+from icil.harness.models.chat.parameters import Parameters
 
 SENT = {"temperature": 0.0, "top_p": 0.9, "max_completion_tokens": 5, "n": 1, "thinking": {}}
 

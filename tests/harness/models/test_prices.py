@@ -7,8 +7,8 @@ import random
 import pytest
 
 from icil.harness.models import Tokens
-from icil.harness.models.catalogue import read_table, table_names
-from icil.harness.models.prices import Price, Prices
+from icil.harness.models.tables.catalogue import read_table, table_names
+from icil.harness.models.tables.prices import Price, Prices
 from icil.tasks import ExperimentError
 
 M = 1_000_000

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from icil.harness.models import tokens
-from icil.harness.models.image_tokens import image_tokens, maker_of
-from icil.harness.models.tokens import count_text, count_tokens
+from icil.harness.models.tables import tokens
+from icil.harness.models.tables.image_tokens import image_tokens, maker_of
+from icil.harness.models.tables.tokens import count_text, count_tokens
 from icil.prompt_builders import ImagePart, TextPart, encode_image
 
 BOARD = " 8 | r n b q k b n r |\n 7 | . . . . p . . . |\n"
@@ -93,7 +93,7 @@ _OFFLINE = """
 import os, socket, sys
 def refuse(*given, **named): raise AssertionError("asked the network")
 socket.socket.connect = socket.getaddrinfo = refuse
-from icil.harness.models.tokens import count_text
+from icil.harness.models.tables.tokens import count_text
 print(count_text("tiktoken is great!", "openai", "gpt-4"))
 print(count_text("tiktoken is great!", "anthropic", "claude-opus-5"))
 print(os.environ.get("TIKTOKEN_CACHE_DIR"), "litellm" in sys.modules)

@@ -19,9 +19,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from icil.harness.models import Limits, Sampling
-from icil.harness.models.transformers import TransformersProvider, _split
-from icil.harness.models.transformers_cache import BLOCK
-from icil.harness.models.transformers_drawing import Draw
+from icil.harness.models.transformers.cache import BLOCK
+from icil.harness.models.transformers.drawing import Draw
+from icil.harness.models.transformers.provider import TransformersProvider, _split
 from icil.prompt_builders import ImagePart, Prefix, TextPart, encode_image
 from icil.prompt_builders.prompt import History
 from icil.tasks import ModelError, UnknownNameError, UsageError

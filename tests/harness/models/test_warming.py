@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from icil.harness.models.warming import Warming
+from icil.harness.models.asking.warming import Warming
 
 
 async def send(warming, prefix, log, name, gate=None, error=None):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from icil.harness.chunks import Chunks
+from icil.harness.playing.chunks import Chunks
 from icil.harness.policies import ChunkError, ChunkExecutor, Execution, Mapped, check_chunk
 from icil.harness.policies.agent import _reply
 from icil.harness.policies.mapping import _Actions

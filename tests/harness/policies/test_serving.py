@@ -10,8 +10,8 @@ from websockets.asyncio.client import connect
 
 from icil.harness import Experiment
 from icil.harness.agents import make as make_agent
+from icil.harness.planning.offering import offer
 from icil.harness.policies import pack, unpack
-from icil.harness.policies.offering import offer
 from icil.harness.policies.serving import PolicyServer, Served
 from icil.harness.testing import FakeModel
 from icil.prompt_builders import PromptBuilder, PromptOptions, Selection, load_template

@@ -5,9 +5,9 @@ from contextlib import closing
 import pytest
 
 from icil.harness import Experiment, run
-from icil.harness.plan import make_plan
-from icil.harness.selecting import choose
-from icil.harness.starts import OpeningRange
+from icil.harness.planning.plan import make_plan
+from icil.harness.planning.selecting import choose
+from icil.harness.planning.starts import OpeningRange
 from icil.prompt_builders.cache import VARIABLE
 from icil.results import RunStore
 from icil.results.store import FILE_NAME

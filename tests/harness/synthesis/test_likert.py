@@ -6,7 +6,7 @@ import pytest
 
 from icil.harness import FakeModel
 from icil.harness.agents import Agent
-from icil.harness.budget import Budget
+from icil.harness.playing.budget import Budget
 from icil.harness.synthesis import IncompleteError
 from icil.harness.synthesis.likert import Judge, read_judge
 from icil.harness.synthesis.rating import Rating

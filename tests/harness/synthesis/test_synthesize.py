@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from icil.harness import FakeModel
-from icil.harness.budget import Budget
-from icil.harness.folder import LEADERBOARD
+from icil.harness.folders.folder import LEADERBOARD
+from icil.harness.playing.budget import Budget
 from icil.harness.synthesis import IncompleteError
 from icil.tasks import (
     ContractError,

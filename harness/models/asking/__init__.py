@@ -1,0 +1,1 @@
+"""Asking a model until it answers: how many requests at once, and what is told of trouble."""

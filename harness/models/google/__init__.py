@@ -1,0 +1,1 @@
+"""Google: Gemini, its REST interface and what it caches."""

@@ -1,0 +1,1 @@
+"""litellm: whatever it reaches."""
