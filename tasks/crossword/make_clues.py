@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from icil.tasks.crossword.kinship import Kinship
 from icil.tasks.crossword.wordnet import Sense, read_irregular_forms, read_senses
 
 SHORTEST, LONGEST = 3, 7
@@ -35,12 +36,6 @@ _DANGLING = re.compile(
     r"\b(and|as|by|for|from|in|of|on|or|such|that|the|to|with)$|^(and|or|but)\b| ,"
 )
 """What is left of a definition when something it needs was cut away."""
-_ENDINGS = re.compile(r"(?<=[a-z]{3})(s|es|d|ed|ing|er|ers|ly)$")
-_SMALL_WORDS = frozenset(
-    {"all", "and", "any", "are", "but", "can", "for", "from", "has", "into", "its", "not", "one"}
-    | {"or", "out", "over", "per", "some", "than", "that", "the", "this", "was", "who", "with"}
-)
-"""Words that tell nothing where another word happens to begin or end as they do."""
 _RUDE_WORD = re.compile(
     r"\b(obscen|offensive|slur|vulgar|derogat|disparag|insulting|taboo|slang for sex)"
 )
@@ -61,13 +56,14 @@ def clues(
         senses: The senses of each word.
         forms: Irregular inflections and the words that they may be of.
     """
+    kinship = Kinship(senses, forms)
     chosen: dict[str, str] = {}
     taken = set[tuple[str, int]]()
     # The commonest words come first, so that they keep a clue that others could have.
     for word, meanings in sorted(senses.items(), key=lambda item: (-_met(item[1]), item[0])):
         if not (_WORD.fullmatch(word) and _VOWEL.search(word) and _fit(meanings)):
             continue
-        clue = next((c for c in _offers(meanings, forms) if (c, len(word)) not in taken), None)
+        clue = next((c for c in _offers(meanings, kinship) if (c, len(word)) not in taken), None)
         if clue is not None:
             taken.add((clue, len(word)))
             chosen[word.upper()] = clue
@@ -82,7 +78,7 @@ def _fit(meanings: Sequence[Sense]) -> bool:
     return _met(meanings) >= LEAST_MET and not any(_RUDE_WORD.search(s.gloss) for s in meanings)
 
 
-def _offers(meanings: Sequence[Sense], forms: Mapping[str, frozenset[str]]) -> Iterator[str]:
+def _offers(meanings: Sequence[Sense], kinship: Kinship) -> Iterator[str]:
     least = LEAST_SHARE * _met(meanings)
     for sense in sorted(meanings, key=lambda sense: -sense.count):
         clue = _definition(sense.gloss)
@@ -93,7 +89,7 @@ def _offers(meanings: Sequence[Sense], forms: Mapping[str, frozenset[str]]) -> I
             and " " in clue
             and not _DANGLING.search(clue)
             and not _RUDE_CLUE.search(clue)
-            and not gives_away(clue, sense.word, sense.related, forms)
+            and not gives_away(clue, sense.word, kinship)
         ):
             yield clue
 
@@ -103,29 +99,9 @@ def _definition(gloss: str) -> str:
     return " ".join(_END.split(_ASIDE.sub("", gloss), maxsplit=1)[0].split()).rstrip(",. ")
 
 
-def gives_away(
-    clue: str, word: str, related: frozenset[str], forms: Mapping[str, frozenset[str]]
-) -> bool:
+def gives_away(clue: str, word: str, kinship: Kinship) -> bool:
     """Returns whether a clue holds a word, a form of it, or something obviously of its kin."""
-    return any(
-        token in related or word in forms.get(token, ()) or _akin(word, base)
-        for token in _LETTERS.findall(clue.lower())
-        for base in (token, _ENDINGS.sub("", token), *forms.get(token, ()))
-    )
-
-
-def _akin(word: str, token: str) -> bool:
-    if word == token:
-        return True
-    if token in _SMALL_WORDS:
-        return False
-    shorter, longer = sorted((word, token), key=len)
-    if len(shorter) >= 3 and longer.startswith(shorter):
-        return True
-    if len(shorter) >= 4 and shorter in longer:
-        return True
-    stem = token[: max(4, len(word) - 2)]
-    return len(stem) == max(4, len(word) - 2) and word.startswith(stem)
+    return any(kinship.akin(word, token) for token in _LETTERS.findall(clue.lower()))
 
 
 def main(arguments: Iterable[str] | None = None) -> None:

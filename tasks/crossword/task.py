@@ -31,7 +31,7 @@ class Crossword(Task[CrosswordEnv]):
     """
 
     name: str = "crossword"
-    version: int = 1
+    version: int = 2
     summary: str = "solve a crossword of 7x7 cells with about ten words"
     instruction: str = "Fill in the words of the crossword."
     formats: tuple[str, ...] = ("ascii",)

@@ -10,7 +10,9 @@ import pytest
 from icil.tasks import OpeningsError, UsageError, make
 from icil.tasks.crossword import clues
 from icil.tasks.crossword.clues import clue_list
+from icil.tasks.crossword.kinship import Kinship
 from icil.tasks.crossword.make_clues import gives_away, main
+from icil.tasks.crossword.wordnet import Sense
 
 WORDNET = Path("/usr/share/wordnet")
 LICENCE = "  1 This software and database is being provided to you\n"
@@ -89,11 +91,67 @@ def test_the_licence_lies_beside_the_list():
         ("kin", "those of one blood", True),
         ("theme", "the subject of a story", False),
         ("handsome", "of some beauty", False),
+        ("daily", "every day", True),
+        ("kiln", "an oven of bricks", False),
     ],
 )
 def test_gives_away(word, clue, away):
-    forms = {"ran": frozenset({"run"})}
-    assert gives_away(clue, word, frozenset({"blood"} if word == "kin" else ()), forms) == away
+    kinship = kinship_of({"kin": "blood", "day": ""}, {"ran": {"run"}})
+    assert gives_away(clue, word, kinship) == away
+
+
+def kinship_of(links, forms):
+    """Words of a sense each, with what is derived from them, and irregular forms."""
+    senses = {
+        word: [Sense(word=word, count=1, gloss="", is_name=False, related=frozenset(r.split()))]
+        for word, r in links.items()
+    }
+    return Kinship(senses, {form: frozenset(words) for form, words in forms.items()})
+
+
+# What WordNet says of the pairs below; most of them stood in clues of the task's first version.
+LINKS = {
+    **{"clothing": "clothe", "daily": "day", "move": "motion", "usage": "use", "use": ""},
+    **{"fiscal": "finance", "financial": "finance", "city": "urban", "depict": "picture"},
+    **{"eye": "see", "see": "sight"},
+}
+FORMS = {"clad": {"clothe"}, "paid": {"pay"}, "fell": {"fall"}, "bent": {"bend"}}
+PAIRS = [
+    *(("carrier", "carrying"), ("clad", "clothing"), ("curving", "curve"), ("daily", "day")),
+    *(("easily", "ease"), ("empire", "emperor"), ("envy", "envious"), ("fiscal", "financial")),
+    *(("focal", "focus"), ("loss", "lost"), ("loving", "love"), ("masseur", "massager")),
+    *(("moving", "motion"), ("numbing", "numbness"), ("paid", "pay"), ("purify", "pure")),
+    *(("sailing", "sailor"), ("servant", "service"), ("solve", "solution"), ("usage", "using")),
+    *(("writing", "written"), ("fell", "fall"), ("sunray", "ray"), ("renew", "new")),
+    *(("strong", "strength"), ("youth", "young"), ("bleed", "blood"), ("deep", "depth")),
+    *(("depict", "picture"), ("urban", "city")),
+]
+
+
+@pytest.mark.parametrize(("word", "other"), PAIRS)
+def test_akin(word, other):
+    assert kinship_of(LINKS, FORMS).akin(word, other)
+    assert other not in clue_list().get(word.upper(), "").lower().split()
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("eye", "sight"),  # two links, and another initial
+        ("carrier", "mail"),
+        ("base", "as"),
+        ("oneself", "one"),
+        ("tone", "one"),
+        ("bent", "curved"),
+    ],
+)
+def test_not_akin(word, other):
+    assert not kinship_of(LINKS, FORMS).akin(word, other)
+
+
+def test_no_clue_of_the_list_gives_its_word_away():
+    kinship = kinship_of({}, {})
+    assert [w for w, clue in clue_list().items() if gives_away(clue, w.lower(), kinship)] == []
 
 
 def synset(offset, part, words, gloss, pointers=""):

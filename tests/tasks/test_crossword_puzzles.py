@@ -85,14 +85,14 @@ def test_openings_are_json_and_stay_the_same(openings):
         assert opening == openings[split][3]
     first = {s: [item[3] for item in openings[s][0].state["words"][:6]] for s in SPLITS}
     assert first == {
-        "demonstration": ["IDEA", "YET", "REACH", "SHY", "TOE", "BOUGH"],
-        "evaluation": ["YES", "AKIN", "JET", "STAR", "YET", "SAY"],
+        "demonstration": ["SPY", "SUCH", "YES", "TAG", "RED", "PINK"],
+        "evaluation": ["RAP", "PRO", "GUY", "LEDGER", "SPY", "LOG"],
     }
 
 
 def test_changing_a_state_changes_no_opening():
     TASK.openings("evaluation")[0].state["words"][0][3] = "XXX"
-    assert TASK.openings("evaluation")[0].state["words"][0][3] == "YES"
+    assert TASK.openings("evaluation")[0].state["words"][0][3] == "RAP"
 
 
 def test_there_is_no_opening_before_the_first():

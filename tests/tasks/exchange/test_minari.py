@@ -99,7 +99,7 @@ def test_minari_loads_what_was_exported(name, tmp_path, stored):
     assert (data.observation_space, data.action_space) == (env.observation_space, env.action_space)
     assert data.total_steps == sum(len(d.steps) for d in pool.demonstrations)
     assert data.storage.metadata["algorithm_name"] == pool.card.expert
-    assert data.storage.metadata["license"] == "Apache-2.0"
+    assert data.storage.metadata["license"] == pool.card.licence
     for episode, demonstration in zip(data, pool.demonstrations, strict=True):
         assert episode.rewards.tolist() == [step.reward for step in demonstration.steps]
         assert bool(episode.terminations[-1]) == demonstration.terminated
