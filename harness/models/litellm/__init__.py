@@ -1,1 +1,5 @@
 """litellm: whatever it reaches."""
+
+from icil.harness.models.litellm.provider import LiteLLMProvider
+
+__all__ = ["LiteLLMProvider"]

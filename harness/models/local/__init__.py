@@ -1,1 +1,5 @@
 """Local servers that speak OpenAI's chat completions."""
+
+from icil.harness.models.local.provider import LocalProvider
+
+__all__ = ["LocalProvider"]
