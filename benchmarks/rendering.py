@@ -11,19 +11,15 @@ remembered but what is on disk. Milliseconds of CPU, all threads included.
 """
 
 import argparse
-import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from time import process_time
 from typing import Any
 
-from icil.harness.agents import EpisodeContext
-from icil.harness.agents.nearest import NearestAgent
+from icil.harness.agents.memory import Memories
 from icil.prompt_builders import (
     PromptBuilder,
-    PromptOptions,
     Selection,
     encode_image,
     load_template,
@@ -31,7 +27,6 @@ from icil.prompt_builders import (
 from icil.prompt_builders.cache import VARIABLE
 from icil.prompt_builders.rendered import keeps_pictures
 from icil.tasks import Demonstration, Task, load_pool_for, make, members, replay
-from icil.tasks.seeding import generator
 
 
 def main() -> None:
@@ -105,15 +100,7 @@ def in_prompt(task: Task[Any], format: str, shown: tuple[Demonstration, ...]) ->
 
 
 def in_memory(task: Task[Any], format: str, shown: tuple[Demonstration, ...]) -> None:
-    episode = EpisodeContext(
-        task=task,
-        format=format,
-        opening=task.openings("evaluation")[0],
-        demonstrations=shown,
-        options=PromptOptions(),
-        generator=partial(generator, "benchmark"),
-    )
-    asyncio.run(NearestAgent().begin(episode))
+    Memories().of(task, format, shown)
 
 
 USES: dict[str, Callable[[Task[Any], str, tuple[Demonstration, ...]], None]] = {
