@@ -3,11 +3,12 @@
 Where actions are vectors, the share of those reproduced to the digit says next to nothing. The
 error of a number is its absolute difference from the demonstrated one, in parts of the distance
 between its bounds (`Task.action_box`); that of an action is the mean over its numbers. Of a chunk
-the first action counts. A reply without an action has no error, and is counted beside.
+the first action counts. A reply without an action has no error, and is counted beside. What a
+recording has for bounds stands in the store, so that they need not be where the data set lies.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from icil.results.scored import budget
 from icil.results.scores import Estimate, Floats, pooled_shares
 from icil.results.store import RunStore
 from icil.results.tables import CsvTable, to_csv
-from icil.tasks import IcilError, Task, make
+from icil.tasks import IcilError, ParsedAction, Task, make
 
 ACTION_ERRORS = "action_errors.csv"
 """The file's name in a run folder."""
@@ -31,6 +32,7 @@ COLUMNS = (
     "dimension",
     "step",
     "episodes",
+    "failed",
     "actions",
     "unread",
     "error_mean",
@@ -40,9 +42,13 @@ COLUMNS = (
 )
 """Of the file. `dimension` and `step` are empty in the row of all of them."""
 
+BOUNDS = "bounds"
+"""Under which `meta` has the bounds of the actions of tasks that are made of data sets."""
+
 _EPISODES = """
 SELECT id, attempt FROM episodes WHERE cell = ? AND status = 'done' ORDER BY opening
 """
+_FAILED = "SELECT COUNT(*) FROM episodes WHERE cell = ? AND status IN ('error', 'overlong')"
 _STEPS = """
 SELECT reply, status, action FROM steps WHERE episode = ? AND attempt = ? ORDER BY step
 """
@@ -60,6 +66,9 @@ class ActionError:
     demonstrations: int
     context_tokens: int | None
     episodes: int
+    """Those that are done."""
+    failed: int
+    """Those that are not, for their agent failed or their prompts were too long."""
     actions: int
     """Those that were compared."""
     unread: int
@@ -93,20 +102,21 @@ def make_action_errors(store: RunStore) -> ActionErrors:
     experiment: Mapping[str, Any] = meta["experiment"]
     if not experiment.get("teacher_forced"):
         return ActionErrors(rows=(), unmeasured={})
-    tasks: dict[str, Task[Any] | str] = {}
+    tasks: dict[str, _Reader | str] = {}
     found: list[ActionError] = []
     for _, cell in cells_frame(store).iterrows():
-        episodes, name = store.rows(_EPISODES, (int(cell["cell"]),))[1], str(cell["task"])
-        if not episodes or not cell["asked"]:
+        number, name = int(cell["cell"]), str(cell["task"])
+        episodes, ((failed,),) = (store.rows(query, (number,))[1] for query in (_EPISODES, _FAILED))
+        if not (episodes or failed) or not cell["asked"]:
             continue
         if name not in tasks:
-            tasks[name] = _task(experiment, name)
-        task = tasks[name]
-        if isinstance(task, str):
+            tasks[name] = _reader(meta, name)
+        reader = tasks[name]
+        if isinstance(reader, str):
             continue
         # Chunks of a whole run are larger than what is read of them: one episode at a time.
         said = (map(_Step._make, store.rows(_STEPS, episode)[1]) for episode in episodes)
-        estimates = _estimate([_measured(task, steps) for steps in said])
+        estimates = _estimate([_measured(reader, steps) for steps in said], reader.dimension)
         for format in [cell["format"]] if cell["format"] else meta["formats"][name]:
             found.append(
                 ActionError(
@@ -116,11 +126,19 @@ def make_action_errors(store: RunStore) -> ActionErrors:
                     selector=str(cell["selector"]),
                     demonstrations=int(cell["demonstrations"]),
                     context_tokens=budget(cell),
+                    episodes=len(episodes),
+                    failed=failed,
                     **estimates,
                 )
             )
     unmeasured = {name: why for name, why in tasks.items() if isinstance(why, str) and why}
     return ActionErrors(rows=tuple(sorted(found, key=_place)), unmeasured=unmeasured)
+
+
+def bounds_of(task: Task[Any]) -> dict[str, list[float]] | None:
+    """Returns what `meta` has under `BOUNDS` of a task; None of one that needs no data set."""
+    box = task.action_box if task.data_hash is not None and task is task.plain else None
+    return None if box is None else {"low": box.low.tolist(), "high": box.high.tolist()}
 
 
 class _Step(NamedTuple):
@@ -129,8 +147,23 @@ class _Step(NamedTuple):
     action: str
 
 
-def _task(experiment: Mapping[str, Any], name: str) -> Task[Any] | str:
-    """Returns a task as it was set, or why its actions cannot be compared; '' for words."""
+class _Reader(NamedTuple):
+    """What is needed to compare the actions of a task."""
+
+    parse: Callable[[str], ParsedAction]
+    width: Floats
+    """The distance between the bounds of each number, above 0."""
+
+    @property
+    def dimension(self) -> int:
+        return len(self.width)
+
+
+def _reader(meta: Mapping[str, Any], name: str) -> _Reader | str:
+    """Returns how a task's actions are read, or why they cannot be compared; '' for words."""
+    experiment: Mapping[str, Any] = meta["experiment"]
+    if held := meta.get(BOUNDS, {}).get(name):
+        return _by_bounds(np.array(held["low"]), np.array(held["high"]))
     given: Mapping[str, Any] = experiment.get("set", {})
     settings = {key.rpartition(".")[2]: v for key, v in given.items() if _of(key) == name}
     try:
@@ -145,7 +178,17 @@ def _task(experiment: Mapping[str, Any], name: str) -> Task[Any] | str:
     width = box.high - box.low
     if not (np.isfinite(width).all() and (width > 0).all()):
         return "its actions have no bounds"
-    return task
+    return _Reader(lambda said: task.parse(said, None), width)  # needs no state of a vector's
+
+
+def _by_bounds(low: Floats, high: Floats) -> _Reader:
+    """Returns how lists of float32 are read, as a recording's are."""
+    from gymnasium.spaces import Box
+
+    from icil.tasks.gym.box import BoxActions
+
+    space = Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+    return _Reader(BoxActions(space).parse, high - low)
 
 
 def _of(key: str) -> str:
@@ -153,24 +196,22 @@ def _of(key: str) -> str:
     return key.rpartition(".")[0]
 
 
-def _measured(task: Task[Any], steps: Iterable[_Step]) -> Floats:
+def _measured(reader: _Reader, steps: Iterable[_Step]) -> Floats:
     """Returns an episode's errors, shape (steps, dimension); NaN where a reply has no action."""
-    box = task.action_box
-    assert box is not None
     errors: list[Floats] = []
     for step in steps:
-        done, shown = _answered(task, step), _vector(task, step.action)
+        done, shown = _answered(reader, step), _vector(reader, step.action)
         if done is None or shown is None:
-            errors.append(np.full(box.dimension, np.nan))
+            errors.append(np.full(reader.dimension, np.nan))
         else:
-            errors.append(np.abs(done - shown) / (box.high - box.low))
-    return np.array(errors).reshape(len(errors), box.dimension)
+            errors.append(np.abs(done - shown) / reader.width)
+    return np.array(errors).reshape(len(errors), reader.dimension)
 
 
-def _estimate(episodes: Sequence[Floats]) -> dict[str, Any]:
-    """Returns what is estimated of a cell, from the errors of its episodes."""
-    lengths, dimension = np.array([len(one) for one in episodes]), episodes[0].shape[1]
-    errors = np.full((len(episodes), lengths.max(), dimension), np.nan)
+def _estimate(episodes: Sequence[Floats], dimension: int) -> dict[str, Any]:
+    """Returns what is estimated of a cell, from the errors of its episodes, if it has any."""
+    lengths = np.array([len(one) for one in episodes], dtype=int)
+    errors = np.full((len(episodes), lengths.max(initial=0), dimension), np.nan)
     for place, one in enumerate(episodes):
         errors[place, : len(one)] = one
     means = errors.mean(axis=2)
@@ -184,7 +225,6 @@ def _estimate(episodes: Sequence[Floats]) -> dict[str, Any]:
     compared = known.sum(axis=0)
     unread = (lengths[:, None] > np.arange(known.shape[1])).sum(axis=0) - compared
     return {
-        "episodes": len(episodes),
         "actions": int(compared.sum()),
         "unread": int(unread.sum()),
         "error": whole,
@@ -194,7 +234,7 @@ def _estimate(episodes: Sequence[Floats]) -> dict[str, Any]:
     }
 
 
-def _answered(task: Task[Any], step: _Step) -> Floats | None:
+def _answered(reader: _Reader, step: _Step) -> Floats | None:
     """Returns the action of a reply; None where there is none."""
     if step.status != "ok":
         return None
@@ -204,15 +244,15 @@ def _answered(task: Task[Any], step: _Step) -> Floats | None:
     except (ValueError, RecursionError):
         found = None
     if isinstance(found, list) and found and isinstance(found[0], list):  # a chunk
-        return _vector(task, json.dumps(found[0]))
+        return _vector(reader, json.dumps(found[0]))
     for said in (reply, reply[reply.rfind("[") : reply.rfind("]") + 1]):  # behind its reasons
-        if (vector := _vector(task, said)) is not None:
+        if (vector := _vector(reader, said)) is not None:
             return vector
     return None
 
 
-def _vector(task: Task[Any], said: str) -> Floats | None:
-    parsed = task.parse(said, None)  # that of a vector needs no state
+def _vector(reader: _Reader, said: str) -> Floats | None:
+    parsed = reader.parse(said)
     if parsed.status != "ok":
         return None
     return np.asarray(parsed.value, np.float64).reshape(-1)
@@ -227,10 +267,12 @@ def _rows(one: ActionError) -> Iterator[list[object]]:
     steps = [(None, s, counts, found) for s, (counts, found) in enumerate(pairs)]
     for dimension, step, (actions, unread), found in [*wholes, *dimensions, *steps]:
         bounds = (found.mean, found.low, found.high) if found else (None, None, None)
-        told = [dimension, step, one.episodes, actions, unread, *bounds]
+        told = [dimension, step, one.episodes, one.failed, actions, unread, *bounds]
         yield [*cell, *told, one.context_tokens]
 
 
 def _place(one: ActionError) -> tuple[object, ...]:
+    """Sorts by task and format, then by error; those without one come last."""
+    error = (True, 0.0) if one.error is None else (False, one.error.mean)
     size = one.context_tokens or 0, one.demonstrations
-    return one.task, one.format, one.agent, one.selector, *size
+    return one.task, one.format, *error, one.agent, one.selector, *size

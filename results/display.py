@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from icil.results.action_errors import ActionError
 from icil.results.comparisons import Comparison, Wins
 from icil.results.leaderboard import Row
-from icil.results.overall import OverallRow
+from icil.results.overall import ALL, OverallRow
 from icil.results.published import PublishedRow
 from icil.results.success import Success
 
@@ -57,6 +58,26 @@ SUCCESS: Headings = {
     "p50": "right",
     "p95": "right",
 }
+
+ACTIONS: Headings = {
+    "agent": "left",
+    "selector": "left",
+    "demos": "right",
+    "n": "right",
+    "failed": "right",
+    "actions": "right",
+    "unread": "right",
+    "error [95 %]": "right",
+    "by dimension": "right",
+}
+
+ACTION_ERROR = (
+    "error: distance from the demonstrated action, in parts of the range of each number, on "
+    "average; unread: replies without an action, which have no error; failed: episodes that did "
+    "not end"
+)
+_DIMENSIONS = 8
+"""Of an action that have room in a row; the file has all of them."""
 
 TIED = "= not told apart from the row above (paired by opening, Holm's correction, 5 %)"
 ONE_SET = (
@@ -169,6 +190,33 @@ def success_cells(row: Success) -> tuple[str, ...]:
         str(row.calls or ""),
         *("" if wait is None else f"{wait:.3f} s" for wait in waits),
     )
+
+
+def action_error_cells(row: ActionError) -> tuple[str, ...]:
+    """Returns a row's cells under `ACTIONS`."""
+    found = row.error
+    bounds = f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low is not None else ""
+    each = [f"{one.mean:.3f}" if one else "–" for one in row.dimensions[:_DIMENSIONS]]
+    return (
+        row.agent,
+        row.selector,
+        demonstrations(row.demonstrations, row.context_tokens),
+        str(row.episodes),
+        str(row.failed),
+        str(row.actions),
+        str(row.unread),
+        f"{found.mean:.4f}{bounds}" if found else "–",
+        " ".join([*each, *["…"] * (len(row.dimensions) > _DIMENSIONS)]) if found else "",
+    )
+
+
+def overall_heading(row: OverallRow) -> str:
+    """Returns what is said above the rows of one `demonstrations`, among which ranks are."""
+    if row.demonstrations == ALL:
+        return "the mean over all numbers of demonstrations"
+    if row.demonstrations.endswith("tokens"):
+        return f"{row.demonstrations} of demonstrations"
+    return f"{row.demonstrations} demonstration{'s' * (row.demonstrations != '1')}"
 
 
 def demonstrations(count: int, budget: int | None) -> str:

@@ -24,6 +24,9 @@ SELECT c.id AS cell, c.hash AS cell_hash, c.task, c.format, c.agent, c.selector,
        COALESCE(SUM(s.attempt = e.attempt AND s.status = 'invalid'), 0) AS invalid,
        COALESCE(SUM(s.attempt = e.attempt AND s.status = 'illegal'), 0) AS illegal,
        COALESCE(SUM(s.attempt = e.attempt AND s.status = 'empty'), 0) AS empty,
+       COUNT(CASE WHEN s.attempt = e.attempt AND 'ok' IN (s.status, s.otherwise) THEN s.otherwise
+             END) AS ambiguous,
+       COALESCE(SUM(s.attempt = e.attempt AND s.finish = 'length'), 0) AS cut,
        COALESCE(SUM(CASE WHEN s.attempt = e.attempt THEN s.agrees END), 0) AS agreed,
        COUNT(CASE WHEN s.attempt = e.attempt THEN s.agrees END) AS agreement_known,
        COALESCE(SUM(s.input_tokens), 0) AS input_tokens,
@@ -94,8 +97,9 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
     `selector`, `demonstrations`, `context_tokens`, `asked`), `episode`, `opening`, `status`,
     `score` (NaN unless done), `message`, `left_out`, `leaked`, `near` and `shown`
     (demonstrations), `shown_set` (equal in a cell where the same were shown; NaN where none were),
-    `steps`, the counts of steps `invalid`, `illegal` and `empty`, of steps that
-    `agreed` with the expert among those where `agreement_known`; and over all attempts
+    `steps`, the counts of steps `invalid`, `illegal` and `empty`, `ambiguous` (only one of the two
+    readings of the reply, strict and lenient, finds an action) and `cut` (at the longest reply),
+    of steps that `agreed` with the expert among those where `agreement_known`; and over all attempts
     `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of the steps with a known
     price, and `unpriced`, the count of the others.
     """

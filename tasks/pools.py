@@ -347,13 +347,28 @@ def load_pool_for(task: Task[Any], folder: Path | None = None) -> Pool:
     return pool
 
 
+def made_for(card: PoolCard, task: Task[Any]) -> bool:
+    """Returns whether a pool is of a task, of whichever version.
+
+    One that is made of a data set is known by that, for its name only says where it lies.
+    """
+    if task.data_hash is not None:
+        return card.task_settings.get("data") == task.data_hash
+    return card.task == task.name
+
+
 def check_pool_of(card: PoolCard, task: Task[Any], where: Path) -> None:
     """Raises an error unless a pool is of a task, and of its version.
 
     Raises:
         PoolError: It is of another; the message says what to do.
     """
-    if (card.task, card.task_version) != (task.name, task.version):
+    if task.data_hash is not None and card.task == task.name and not made_for(card, task):
+        raise PoolError(
+            f"the pool {where} is of {card.task} as it was before its data set was changed; "
+            "import it anew"
+        )
+    if not made_for(card, task) or card.task_version != task.version:
         remedy = f"; build it anew, or use what made it ({card.made_by})"
         raise PoolError(
             f"the pool {where} is of {card.task} version {card.task_version}, "

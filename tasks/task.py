@@ -101,6 +101,14 @@ class Task(ABC, Generic[EnvT]):
         """What this task was set to beside its defaults, as JSON; it is part of every cell."""
         return {}
 
+    @property
+    def data_hash(self) -> str | None:
+        """What stands for the data set that it is made of, wherever that lies; None if of none.
+
+        `settings` has it too, as `data`.
+        """
+        return None
+
     @abstractmethod
     def make_env(self) -> EnvT:
         """Returns a new environment; `reset` takes `options={"opening": state}`."""

@@ -39,6 +39,11 @@ class TaskWrapper(Task[EnvT]):
         """Those of the task inside."""
         return self._task.settings
 
+    @property
+    def data_hash(self) -> str | None:
+        """That of the task inside."""
+        return self._task.data_hash
+
     def make_env(self) -> EnvT:
         """Returns an environment of the task inside."""
         return self._task.make_env()

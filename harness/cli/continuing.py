@@ -44,7 +44,8 @@ def left_open(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not tasks <= set(held.task):  # others may have other formats
         found.pop("format", None)
     found["set"] = {**_settings(held, tasks | agents), **given.get("set", {})}
-    found["pool"] = _pools(held.pool, tasks, listed(given.get("pool", ())))
+    left = set(held.task) - tasks  # a pool of none of them names its data set otherwise
+    found["pool"] = _pools(held.pool, () if "all" in tasks else left, listed(given.get("pool", ())))
     usual = {
         name: field.get_default(call_default_factory=True)
         for name, field in type(held).model_fields.items()
@@ -66,14 +67,14 @@ def _settings(held: "Experiment", names: Collection[str]) -> dict[str, Any]:
 
 
 def _pools(
-    held: Iterable[Path], tasks: Collection[str], given: Iterable[str | Path]
+    held: Iterable[Path], left: Collection[str], given: Iterable[str | Path]
 ) -> tuple[Path, ...]:
-    """Returns the given pools, and those of other tasks that are there."""
+    """Returns the given pools, and those that are there of other tasks, less some that are left."""
     from icil.tasks.pools import read_card
 
     chosen = {read_card(Path(folder)).task: Path(folder) for folder in given}
     for folder in held:
         name = read_card(folder).task
-        if "all" in tasks or name in tasks:
+        if name not in left:
             chosen.setdefault(name, folder)
     return tuple(chosen.values())

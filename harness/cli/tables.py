@@ -31,6 +31,7 @@ from icil.results.display import (
     comparison_fields,
     demonstrations,
     overall_cells,
+    overall_heading,
     published_cells,
     short,
     wins_cells,
@@ -110,9 +111,8 @@ def print_leaderboard(
 
 def print_overall(overall: Overall, console: Console) -> None:
     """Prints a table over all numbers of demonstrations, then one for each of them."""
-    for number, rows in groupby(overall.rows, key=lambda row: row.demonstrations):
-        over = "the mean over all numbers of demonstrations"
-        console.print(f"[bold]{over if number == 'all' else f'{number} demonstrations'}[/bold]")
+    for heading, rows in groupby(overall.rows, key=overall_heading):
+        console.print(f"[bold]{in_markup(heading)}[/bold]")
         console.print(filled(OVERALL, map(overall_cells, rows)))
     console.print(
         "norm.: the normalised score, mean over formats, then tasks; IQM: its interquartile mean "

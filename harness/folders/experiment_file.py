@@ -114,7 +114,7 @@ def _pools(plan: Plan, held: Experiment | None) -> list[Path]:
             other = read_card(path).task not in plan.tasks
         except UsageError:  # it is elsewhere now, which whoever needs it is told then
             other = True
-        if other and path not in found:
+        if other and path.absolute() not in {one.absolute() for one in found}:
             found.append(path)
     return found
 

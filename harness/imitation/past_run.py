@@ -223,10 +223,16 @@ def _experiment(
         "demo_sets": part.sets and part.sets[0],
         "set": {k: v for k, v in stored["set"].items() if k.rpartition(".")[0] == task},
         "template": None,  # no prompt is made
-        "pool": [p for p in beside.pool if read_card(p).task == task] if shown or forced else [],
+        "pool": _pools(stored["pool"], task, beside) if shown or forced else [],
         "scores": beside.scores,
     }
     return Experiment.model_validate(fields)
+
+
+def _pools(hashes: Mapping[str, str], task: str, beside: Experiment) -> list[Path]:
+    """Returns the pools of a task, which may name its data set otherwise than the run does."""
+    cards = [(one, read_card(one)) for one in beside.pool]
+    return [one for one, card in cards if task == card.task or card.hash == hashes.get(task)]
 
 
 def _most(meta: Mapping[str, Any], cells: Iterable[CellRecord]) -> int:

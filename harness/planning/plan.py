@@ -30,6 +30,7 @@ from icil.harness.planning.ways import Way, Ways, control_settings
 from icil.prompt_builders import Template, load_template
 from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.prompt_builders.template import DEFAULT
+from icil.results.action_errors import BOUNDS, bounds_of
 from icil.tasks import (
     ContractError,
     ExperimentError,
@@ -43,7 +44,7 @@ from icil.tasks import (
     members,
 )
 from icil.tasks.languages import Spoken
-from icil.tasks.pools import read_card, shipped_pool
+from icil.tasks.pools import made_for, read_card, shipped_pool
 from icil.tasks.references import load_references
 from icil.tasks.seeding import digest
 from icil.tasks.windows import windowed
@@ -123,7 +124,14 @@ class Plan:
             "formats": {name: list(t.formats) for name, t in self.tasks.items()},
             "pools": {name: _about(t.pool.card) for name, t in self.tasks.items() if t.pool},
             "icil": version("icil"),
+            **({BOUNDS: bounds} if (bounds := self._bounds()) else {}),
         }
+
+    def _bounds(self) -> dict[str, Any]:
+        """Returns what action errors need to know of tasks whose data sets may lie elsewhere."""
+        forced = self.experiment.teacher_forced
+        found = {name: bounds_of(t.task) for name, t in self.tasks.items() if forced}
+        return {name: bounds for name, bounds in found.items() if bounds}
 
     @property
     def episodes(self) -> int:
@@ -424,9 +432,10 @@ def _tasks(
     folders: dict[str, Path] = {}
     for folder in experiment.pool:
         card = read_card(folder)
-        if card.task not in tasks:
+        owners = [n for n, task in tasks.items() if n == card.task or made_for(card, task)]
+        if not owners:
             raise PoolError(f"the pool {folder} is of {card.task}, which is not among the tasks")
-        folders[card.task] = folder
+        folders |= dict.fromkeys(owners, folder)
     plans: dict[str, TaskPlan] = {}
     for name, task in tasks.items():
         formats = tuple(f for f in task.formats if not experiment.format or f in experiment.format)

@@ -219,7 +219,9 @@ class ReplannedTask:
         return load_experiment(path if path.exists() else None, {})
 
     def _pools(self) -> list[Path]:
-        return [one for one in self._beside.pool if read_card(one).task == self._task]
+        hash = self._stored["pool"].get(self._task)  # a pool may name a data set otherwise
+        cards = [(one, read_card(one)) for one in self._beside.pool]
+        return [one for one, card in cards if self._task == card.task or card.hash == hash]
 
     def _stand_ins(self, pools: bool) -> Iterator[tuple[str, Agent]]:
         settings = self._stored.get("settings", {})

@@ -1,5 +1,6 @@
 """Pictures of a run: each a function from the run's data to a matplotlib figure."""
 
+from icil.results.figures.actions import draw_actions
 from icil.results.figures.best import draw_best
 from icil.results.figures.cast import Cast
 from icil.results.figures.costs import draw_costs
@@ -24,6 +25,7 @@ __all__ = [
     "FOLDER",
     "Figures",
     "TITLES",
+    "draw_actions",
     "draw_best",
     "draw_costs",
     "draw_curves",

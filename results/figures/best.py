@@ -61,7 +61,12 @@ def draw_best(leaderboard: Leaderboard, cast: Cast | None = None) -> "Figure | N
 
 def why_no_best(leaderboard: Leaderboard) -> str:
     """Returns why there are no bars; empty if there are."""
-    return "" if of_agents(leaderboard.rows) else "only the reference players played"
+    rows = of_agents(leaderboard.rows)
+    if not rows:
+        return "only the reference players played"
+    scored = [row for row in rows if row.score_mean is not None]
+    drawn = [one for row in scored for one in (row.score_mean, row.random_mean, row.expert_mean)]
+    return "all scores are 0" if scored and not any(drawn) else ""
 
 
 class _BestPanel:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icil.results.action_errors import ActionErrors, make_action_errors
 from icil.results.comparisons import Comparisons, make_comparisons
 from icil.results.curves import Curves, make_curves
+from icil.results.figures.actions import draw_actions, why_no_actions
 from icil.results.figures.best import draw_best, why_no_best
 from icil.results.figures.cast import Cast
 from icil.results.figures.costs import draw_costs, why_no_costs
@@ -32,10 +34,12 @@ TITLES = {
     "selectors": "Selectors side by side, and their gaps to random",
     "rates": "How often replies were illegal, invalid or empty",
     "costs": "What a score costs",
+    "actions": "How far actions are from the demonstrated ones, by step and by dimension",
     "replay": "How exactly demonstrated episodes are reproduced, step by step",
     "imitation": "How agents imitate, step by step",
 }
 """What the pictures show, by their names, in the order in which they are read."""
+_ALL_OFF = "no action is the demonstrated one to the digit; the action errors say how far they are"
 
 
 class Figures(dict[str, "Figure"]):
@@ -54,7 +58,14 @@ class _Run:
     curves: Curves
     comparisons: Comparisons
     replays: tuple[Replay, ...]
+    errors: ActionErrors
     forced: bool
+
+    @property
+    def why_no_scores(self) -> str:
+        """Why pictures of a teacher-forced run's scores say nothing; empty where they do."""
+        said = any(row.score_mean for row in self.leaderboard.rows)
+        return _ALL_OFF if self.errors.rows and not said else ""
 
 
 def make_figures(store: RunStore, *, curves: Curves | None = None) -> Figures:
@@ -82,6 +93,7 @@ def make_figures(store: RunStore, *, curves: Curves | None = None) -> Figures:
         curves=curves,
         comparisons=make_comparisons(scored, ("selectors",) if compared else ()),
         replays=make_replays(store),
+        errors=make_action_errors(store),
         forced=bool(leaderboard.experiment.get("teacher_forced")),
     )
     figures = Figures()
@@ -178,15 +190,17 @@ _DRAW: Mapping[str, Callable[[_Run], "Figure | None"]] = {
     "selectors": lambda run: draw_selectors(run.leaderboard, run.comparisons, run.cast),
     "rates": lambda run: draw_rates(run.leaderboard, run.cast),
     "costs": lambda run: draw_costs(run.leaderboard, run.cast),
+    "actions": lambda run: draw_actions(run.errors, run.cast),
     "replay": lambda run: draw_replay(run.replays, run.cast),
     "imitation": lambda run: draw_curves(run.curves, run.cast),
 }
 _REASONS: Mapping[str, Callable[[_Run], str]] = {
-    "scores": lambda run: "" if run.leaderboard.rows else "there are no cells",
+    "scores": lambda run: run.why_no_scores if run.leaderboard.rows else "there are no cells",
     "best": lambda run: why_no_best(run.leaderboard),
     "selectors": lambda run: why_no_selectors(run.leaderboard),
     "rates": lambda run: why_no_rates(run.leaderboard),
     "costs": lambda run: why_no_costs(run.leaderboard),
-    "replay": lambda run: why_no_replay(run.forced, run.replays),
+    "actions": lambda run: why_no_actions(run.errors),
+    "replay": lambda run: why_no_replay(run.forced, run.replays) or run.why_no_scores,
     "imitation": lambda run: why_no_curves(run.curves),
 }

@@ -3,6 +3,7 @@
     episodes     an episode, step by step, as JSON; `replaying` shows what the store does not hold
     overview     what the page knows at once: `board`, `provenance`, cells
     choosing     which episodes come first, where not all of them fit
+    illustrating which of their pictures are drawn, where that takes long
     packing      JSON, compressed, within a number of bytes; `pictures` likewise
     page         the page itself: report.html, report.css and the scripts, in one file
     writing      all of it together; `live` answers a page that shows a run while it plays

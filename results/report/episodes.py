@@ -5,7 +5,7 @@ only when it is asked for by `pictures`. What is None, empty or nought is left o
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -112,27 +112,60 @@ class EpisodeReader:
         return _short(episode)
 
     def pictures(self, id: int) -> Iterator[tuple[str, Drawn]]:
-        """Yields the pictures of an episode with their keys, in their order.
+        """Yields the pictures of an episode with their keys: what was seen, then what is drawn.
 
         Raises:
             IcilError: The episode cannot be played again, and the rest of them not be drawn.
         """
-        steps = self._steps(id)
-        for step in steps:
-            for key in self._pictured(step["shown"]):
-                yield key, self._part(bytes.fromhex(key))[1]
-        drawn = self.drawn(id)
-        if not drawn:
+        yield from self.seen(id)
+        yield from self.drawn(id)
+
+    def seen(self, id: int, at: Container[int] | None = None) -> Iterator[tuple[str, Drawn]]:
+        """Yields the pictures that the agent was shown, which are in the store, with their keys.
+
+        Args:
+            id: The episode's number in the store.
+            at: The steps whose pictures these are; None for all.
+        """
+        for step in self._steps(id):
+            if at is None or step["step"] in at:
+                for key in self._pictured(step["shown"]):
+                    yield key, self._part(bytes.fromhex(key))[1]
+
+    def drawn(self, id: int, at: Container[int] | None = None) -> Iterator[tuple[str, Drawn]]:
+        """Yields the pictures that are drawn anew, with their keys.
+
+        Args:
+            id: The episode's number in the store.
+            at: The steps whose pictures these are, the end being one more; None for all.
+
+        Raises:
+            IcilError: The episode cannot be played again, and the rest of them not be drawn.
+        """
+        views = self._drawn_views(id)
+        if not views:
             return
-        episode = self._episode(id)
-        cell, records = self._run.cells[episode["cell"]], _records(steps)
-        playing = self._replayer.observations(cell, episode["opening"], records, drawn)
+        episode, records = self._episode(id), _records(self._steps(id))
+        cell = self._run.cells[episode["cell"]]
+        playing = self._replayer.observations(cell, episode["opening"], records, views, at)
         for number, state in enumerate(playing):
-            for view, observation in zip(drawn, state, strict=True):
+            for view, observation in zip(views, state, strict=True):
                 if observation is not None and observation.image is not None:
                     yield _key(id, view, number), observation.image
 
-    def drawn(self, id: int) -> tuple[View, ...]:
+    def drawable(self, id: int) -> range:
+        """Returns the steps of which pictures are drawn anew, the end being one more."""
+        views, steps = self._drawn_views(id), len(self._steps(id))
+        if not views or not steps:
+            return range(0)
+        return range(steps if all(view.only_last for view in views) else 0, steps + 1)
+
+    def draws_slowly(self, id: int) -> bool:
+        """Returns whether it may take long to draw the pictures of an episode anew."""
+        cell = self._run.cells[self._stored(id)["cell"]]
+        return bool(self._drawn_views(id)) and self._replayer.slow(cell)
+
+    def _drawn_views(self, id: int) -> tuple[View, ...]:
         """Returns the views of an episode that are pictures, and have to be drawn anew."""
         cell, prompted = self._run.cells[self._stored(id)["cell"]], self._is_prompted(id)
         try:
@@ -140,11 +173,6 @@ class EpisodeReader:
         except IcilError:  # `read` says why
             return ()
         return tuple(view for view in views if view.image)
-
-    def draws_slowly(self, id: int) -> bool:
-        """Returns whether it may take long to draw the pictures of an episode anew."""
-        cell = self._run.cells[self._stored(id)["cell"]]
-        return bool(self.drawn(id)) and self._replayer.slow(cell)
 
     def beginning(self, id: int) -> Beginning | None:
         """Returns how the prompts of an episode begin; None where the agent reads none."""

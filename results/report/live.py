@@ -5,7 +5,7 @@ from typing import Any
 from icil.results.planned import planned_episodes
 from icil.results.report.drawings import draw_run
 from icil.results.report.episodes import EpisodeReader
-from icil.results.report.extras import make_extras, make_successes
+from icil.results.report.extras import make_action_tables, make_extras, make_successes
 from icil.results.report.overview import make_overview
 from icil.results.report.packing import encode
 from icil.results.report.page import render_page
@@ -34,7 +34,8 @@ def live_page(run: ReportedRun, overview: dict[str, Any]) -> str:
         overview: What it knows at once.
     """
     extras = [*make_extras(read_scored(run.store)), *make_successes([run])]
-    return render_page(run.name, overview, [draw_run(run)], extras)
+    actions = list(make_action_tables([run]))
+    return render_page(run.name, overview, [draw_run(run)], extras, actions=actions)
 
 
 def live_episode(reader: EpisodeReader, id: int) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def make_overview(
 
 
 def with_episodes(
-    overview: Mapping[str, Any], entries: Entries, left_out: Sequence[str]
+    overview: Mapping[str, Any],
+    entries: Entries,
+    left_out: Sequence[str],
+    gaps: Mapping[str, str],
 ) -> dict[str, Any]:
     """Returns what a page knows at once that has episodes in it, and needs no server.
 
@@ -49,13 +52,22 @@ def with_episodes(
         overview: What the page of a server knows.
         entries: The episodes.
         left_out: What is not in the page, in words.
+        gaps: By episode (`RUN:ID`) why some of its pictures are not.
     """
     cells = [
         {**cell, "count": len(found), "episodes": found}
         for cell in overview["cells"]
         for found in [entries.get((cell["run"], cell["id"]), [])]
     ]
-    return {**overview, "live": False, "cells": cells, "leftOut": list(left_out)}
+    notes = sorted(set(gaps.values()))
+    return {
+        **overview,
+        "live": False,
+        "cells": cells,
+        "leftOut": list(left_out),
+        "gaps": {episode: notes.index(note) for episode, note in gaps.items()},
+        "notes": notes,
+    }
 
 
 def _cell(run: int, id: int, cell: CellRecord, total: int) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def render_page(
     galleries: Sequence[Gallery],
     extras: Sequence[ExtraTable] = (),
     origins: Sequence[ExtraTable] = (),
+    actions: Sequence[ExtraTable] = (),
     packs: Packs | None = None,
 ) -> str:
     """Returns the page as HTML.
@@ -58,6 +59,7 @@ def render_page(
         galleries: The pictures of each run.
         extras: The tables that stand below the leaderboard.
         origins: Those that stand under provenance.
+        actions: Those of action errors, which stand above the leaderboard.
         packs: The episodes; none where a server gives them.
     """
     packs, live = packs or Packs(), bool(overview["live"])
@@ -72,6 +74,7 @@ def render_page(
         galleries=galleries,
         extras=extras,
         origins=origins,
+        actions=actions,
         packs=packs.episodes,
         beginnings=packs.beginnings,
         places=packs.places,

@@ -63,8 +63,7 @@ class Album:
         """Bytes that are left."""
         self.pictures: list[bytes] = []
         """Each of them once, as WebP."""
-        self.photographs = 0
-        """How many of them have many colours."""
+        self._drawings: list[bool] = []
         self._places: dict[str, int] = {}
         self._known: dict[bytes, int] = {}
 
@@ -72,6 +71,10 @@ class Album:
     def places(self) -> Mapping[str, int]:
         """By key, which of the pictures it is."""
         return self._places
+
+    def is_photograph(self, key: str) -> bool:
+        """Returns whether a picture that is in has many colours."""
+        return not self._drawings[self._places[key]]
 
     def add(self, key: str, picture: Drawn) -> bool:
         """Adds a picture, unless there is no room for it; returns whether it is in."""
@@ -90,7 +93,7 @@ class Album:
             self.room -= size
             place = self._known[content] = len(self.pictures)
             self.pictures.append(small)
-            self.photographs += not is_drawing
+            self._drawings.append(is_drawing)
         self.room -= _KEY
         self._places[key] = place
         return True

@@ -5,7 +5,7 @@ position in letters are no board: for these the world is put back into the episo
 the stored actions are played, with what the world answered where it cannot be simulated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from icil.results.records import CellRecord, StepRecord
@@ -16,12 +16,14 @@ from icil.tasks import (
     Opening,
     OpeningSource,
     Pool,
+    PoolError,
     RunFolderError,
     StoreError,
     Task,
-    load_pool_for,
+    load_pool,
     make,
 )
+from icil.tasks.pools import read_card, shipped_pool
 from icil.tasks.relabelled import Relabelled
 
 _BOARD = "ascii"
@@ -85,7 +87,12 @@ class Replayer:
         return self._task(cell.task).slow
 
     def observations(
-        self, cell: CellRecord, opening: int, steps: Sequence[StepRecord], views: Sequence[View]
+        self,
+        cell: CellRecord,
+        opening: int,
+        steps: Sequence[StepRecord],
+        views: Sequence[View],
+        at: Container[int] | None = None,
     ) -> Iterator[tuple[Observation | None, ...]]:
         """Yields what there is to see at each step, and after the last one if it was answered.
 
@@ -94,6 +101,8 @@ class Replayer:
             opening: The episode's opening.
             steps: Its steps.
             views: Those to show each state in.
+            at: The steps that are shown, others are only played; None for all. After the last one
+                counts as one more.
 
         Raises:
             IcilError: The episode cannot be played again, from here on.
@@ -104,8 +113,13 @@ class Replayer:
             self._envs[cell.task] = task.make_env()
         env = self._envs[cell.task]
         task.reset(env, self._opening(task, opening))
-        for step in steps:
-            yield tuple(None if v.only_last else task.observe(env, v.format) for v in views)
+        nothing = (None,) * len(views)
+        for number, step in enumerate(steps):
+            yield (
+                tuple(None if v.only_last else task.observe(env, v.format) for v in views)
+                if at is None or number in at
+                else nothing
+            )
             if step.played is None:
                 return
             parsed = played.parse(step.action, env)
@@ -114,7 +128,7 @@ class Replayer:
             now = played.step(env, parsed.value, step.played.outcome).reward
             if not abs(now - step.played.reward) <= 1e-6 * max(1.0, abs(step.played.reward)):
                 raise StoreError(f"step {step.step}: the world answers otherwise than in the run")
-        if steps:
+        if steps and (at is None or len(steps) in at):
             yield tuple(task.observe(env, view.format) for view in views)
 
     def _task(self, name: str) -> Task[Any]:
@@ -152,11 +166,26 @@ class Replayer:
                 self._sources[task.name] = task.openings(split)
             return self._sources[task.name][number]
         if task.name not in self._pools:
-            self._pools[task.name] = load_pool_for(task)
-        pool = self._pools[task.name]
-        if pool.hash != experiment["pool"].get(task.name):
-            raise RunFolderError(f"the demonstrations of {task.name} are not those that ship")
-        return pool.demonstrations[number].opening
+            self._pools[task.name] = self._find_pool(task.name)
+        return self._pools[task.name].demonstrations[number].opening
+
+    def _find_pool(self, task: str) -> Pool:
+        """Returns the pool that the run used: one that it names, or the one that ships.
+
+        Raises:
+            PoolError: It is found nowhere, or damaged.
+        """
+        hash = self._run.experiment["pool"].get(task)
+        for folder in (*self._run.pools, shipped_pool(task)):
+            try:
+                same = read_card(folder).hash == hash
+            except PoolError:  # it is not there any more
+                continue
+            if same:
+                return load_pool(folder)
+        raise PoolError(
+            f"the pool of {task} that the run used is not found where its experiment.yaml names it"
+        )
 
 
 def all_that_can(

@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from icil.results.records import CellRecord
 from icil.results.store import RunStore
 
+_EXPERIMENT = "experiment.yaml"
+"""In a run's folder: the experiment with what is where on this machine."""
 _CELLS = """
 SELECT id, hash, task, format, agent, selector, demonstrations, context_tokens, options, asked
 FROM cells
@@ -68,6 +71,20 @@ class ReportedRun:
         """What was played."""
         found: Mapping[str, Any] = self.meta["experiment"]
         return found
+
+    @cached_property
+    def pools(self) -> tuple[Path, ...]:
+        """The folders of pools that its experiment file names, which may be gone."""
+        import yaml
+
+        try:
+            text = (self.store.path.parent / _EXPERIMENT).read_text("utf-8")
+            found = yaml.safe_load(text)
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):  # none, or not that of a run
+            return ()
+        named = found.get("pool") if isinstance(found, dict) else None
+        paths = [one for one in named if isinstance(one, str)] if isinstance(named, list) else []
+        return tuple(self.store.path.parent / one for one in paths if "\0" not in one)
 
     @cached_property
     def cells(self) -> Mapping[int, CellRecord]:

@@ -78,6 +78,7 @@ const packed = {
       const place = places[`${cell.run}:${key}`];
       return place === undefined ? null : `data:image/webp;base64,${byId(`i${place}`).textContent}`;
     };
+    episode.gap = overview.now.notes[overview.now.gaps[`${cell.run}:${entry.id}`]];
     return episode;
   },
   async beginning(cell, entry) {

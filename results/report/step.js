@@ -7,29 +7,43 @@ function number(value, digits) {
 }
 
 /** Draws what was shown: texts as they are, pictures where they were kept. */
-function drawItems(items, url, kind) {
-  return items.filter((item) => typeof item !== "string" || item.trim()).map((item) => {
+function drawItems(items, episode, kind) {
+  return items.filter((item) => typeof item !== "string" || item.trim()).flatMap((item) => {
     if (typeof item === "string") return make("pre", { class: kind }, item);
-    const src = url(item.picture);
-    if (src === null) return make("p", { class: "missing" }, overview.now.live
-      ? "This picture cannot be drawn again." : "This picture was left out to keep the file small.");
-    return make("img", { src, alt: "What the state looks like" });
+    const src = episode.url(item.picture);
+    return src === null ? drawMissing(item.picture, episode)
+      : make("img", { src, alt: "What the state looks like" });
   });
+}
+
+/** Says why a picture is not there; shows the one before it that is. */
+function drawMissing(key, episode) {
+  const why = episode.gap || (overview.now.live
+    ? "This picture cannot be drawn again." : "This picture was left out to keep the file small.");
+  const [, kind, step] = /^(.*\.)(\d+)$/.exec(key) || [];
+  for (let before = Number(step) - 1; before >= 0; before--) {
+    const src = episode.url(`${kind}${before}`);
+    if (src !== null) {
+      return [make("img", { src, class: "stale", alt: `What the state looked like at step ${before}` }),
+        make("p", { class: "missing" }, `As it was at step ${before}. ${why}`)];
+    }
+  }
+  return make("p", { class: "missing" }, why);
 }
 
 function drawSeen(episode, at) {
   const parts = [];
   if (at.seen) {
     const title = episode.prompted ? "New to the agent at this step" : "What the agent saw";
-    parts.push(make("h3", {}, title), ...drawItems(at.seen, episode.url, episode.prompted ? null : "board"));
+    parts.push(make("h3", {}, title), ...drawItems(at.seen, episode, episode.prompted ? null : "board"));
   }
   if (at.board) {
     parts.push(make("h3", {}, `The state, for you (${episode.views.join(", ")}); not shown to the agent`),
-      ...drawItems(at.board, episode.url, "board"));
+      ...drawItems(at.board, episode, "board"));
   }
   if (at.question) {
     parts.push(make("details", {}, make("summary", {}, "The question that it was asked"),
-      ...drawItems(at.question, episode.url, null)));
+      ...drawItems(at.question, episode, null)));
   }
   if (!parts.length) parts.push(make("p", { class: "missing" }, episode.unshown
     ? `The state cannot be shown: ${episode.unshown}` : "There is nothing to show of the state."));

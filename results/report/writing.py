@@ -1,20 +1,27 @@
 """Writing `report.html` within a number of bytes, and saying in it what did not fit.
 
 Texts come first: the steps of the chosen episodes, the most interesting first. Of the room that
-they leave, a fifth goes to how prompts begin, and the rest to pictures.
+they leave, a fifth goes to how prompts begin, and the rest to pictures (`illustrating`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from icil.results.report.choosing import Chosen, choose_episodes
 from icil.results.report.drawings import draw_run
 from icil.results.report.episodes import EpisodeReader
-from icil.results.report.extras import make_extras, make_origins, make_successes
+from icil.results.report.extras import (
+    make_action_tables,
+    make_extras,
+    make_origins,
+    make_successes,
+)
+from icil.results.report.illustrating import Illustrator, Lack, Sight
 from icil.results.report.overview import cell_label, make_overview, with_episodes
 from icil.results.report.packing import Packer, encode, pack, to_json
 from icil.results.report.page import Packs, render_page
@@ -23,7 +30,6 @@ from icil.results.report.runs import ReportedRun
 from icil.results.scored import read_scored
 from icil.results.store import RunStore
 from icil.results.tables import write_whole
-from icil.tasks import IcilError
 
 EPISODES = 1000
 """In a report, unless another number is asked for."""
@@ -31,13 +37,17 @@ MEGABYTES = 15
 """A report's size at most, unless another one is asked for."""
 _SLACK = 30_000
 """Bytes kept for what is only known in the end: numbers of packs, what was left out."""
+_OF_EPISODE = 26
+"""Bytes for the numbers of an episode's packs, and for which note it has."""
 _LEAST = 20_000
 """Bytes; with less room than that no further episode is tried."""
 _BEGINNINGS = 5
 """One part in so many of the room that is left."""
 SLOW_PICTURES = 1000
-"""Pictures with many colours that worlds draw anew which take their time: of a renderer."""
+"""Pictures with many colours that are drawn, at most, of worlds that take their time."""
 _CELLS_NAMED = 8
+_ALL = "icil view draws every step"
+_THINNED = f"Its world takes long to draw, so that not every step is pictured here; {_ALL}."
 
 Tell = Callable[[str, int, int], None]
 """Is told what takes long, how much of it is done, and how much there is."""
@@ -74,8 +84,7 @@ def write_report(
         path: The file.
         episodes: How many can be watched, at most.
         megabytes: Its size at most, in millions of bytes.
-        slow_pictures: After how many pictures that a renderer took its time for no episode's are
-            drawn any more.
+        slow_pictures: How many pictures are drawn, at most, that a renderer takes its time for.
         tell: Is told how far it is.
 
     Raises:
@@ -99,16 +108,6 @@ def write_report(
     )
 
 
-@dataclass
-class _Tally:
-    """Of how many episodes the pictures are in, by cell."""
-
-    wanted: Counter[tuple[int, int]] = field(default_factory=Counter)
-    missing: Counter[tuple[int, int]] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
-    """Episodes that cannot be drawn again, by the reason."""
-
-
 class _Draft:
     """A report while it is made."""
 
@@ -129,16 +128,17 @@ class _Draft:
         self._chosen = choose_episodes(runs, lines)[:episodes]
         self._overview = make_overview(runs, lines, scored)
         self._extras = [*make_extras(scored), *make_successes(runs)]
+        self._actions = list(make_action_tables(runs))
         self._origins = [make_origins(run) for run in runs]
         self._galleries = [draw_run(run, f"f{number}-") for number, run in enumerate(runs)]
-        self._tally = _Tally()
+        self._sights: Sequence[Sight] = ()
         self._pictured: list[Chosen] = []
         self._prompted: list[Chosen] = []
         self._packs, self._beginnings = Packer(0), Packer(0)
         self.album = Album(0)
         # Numbers of packs are not known yet: these are as long as they will be.
         self.kept: Sequence[Chosen] = self._chosen
-        bare = len(self.render().encode()) + 12 * len(self._chosen)
+        bare = len(self.render().encode()) + _OF_EPISODE * len(self._chosen)
         self._packs.room = megabytes * 1_000_000 - bare - _SLACK
 
     def read(self) -> None:
@@ -175,31 +175,26 @@ class _Draft:
     def illustrate(self) -> None:
         """Adds pictures to the episodes that were read, as far as there is room."""
         readers = [EpisodeReader(run) for run in self._runs]
-        slow, full = 0, False
+        told = "episodes illustrated"
+        illustrator = Illustrator(self.album, self._slow_pictures, partial(self._tell, told))
+        opened = self._opened()
         try:
-            for done, one in enumerate(self._pictured):
-                self._tell("episodes illustrated", done, len(self._pictured))
-                place = one.run, one.line.cell
-                self._tally.wanted[place] += 1
-                reader = readers[one.run]
-                slowly = not full and reader.draws_slowly(one.line.id)
-                if full or (slowly and slow >= self._slow_pictures):
-                    self._tally.missing[place] += 1
-                    continue
-                before = self.album.photographs
-                try:
-                    for key, picture in reader.pictures(one.line.id):
-                        if not self.album.add(f"{one.run}:{key}", picture):
-                            full = True
-                            self._tally.missing[place] += 1
-                            break
-                except IcilError as error:
-                    self._tally.failed[str(error)] += 1
-                slow += slowly * (self.album.photographs - before)
+            illustrator.illustrate(
+                sorted(self._pictured, key=lambda one: _key(one) != opened), readers
+            )
         finally:
             for reader in readers:
                 reader.close()
-        self._tell("episodes illustrated", len(self._pictured), len(self._pictured))
+        self._sights = illustrator.sights
+
+    def _opened(self) -> str:
+        """Returns the episode that the page opens on."""
+        for cell in self._overview["cells"]:
+            place = cell["run"], cell["id"]
+            found = [one for one in self.kept if (one.run, one.line.cell) == place]
+            if found:
+                return _key(min(found, key=lambda one: one.line.opening))
+        return ""
 
     def render(self) -> str:
         """Returns the page as it is now."""
@@ -211,10 +206,11 @@ class _Draft:
         places = self.album.places
         return render_page(
             ", ".join(run.name for run in self._runs),
-            with_episodes(self._overview, entries, list(self.left_out())),
+            with_episodes(self._overview, entries, list(self.left_out()), self._gaps()),
             self._galleries,
             self._extras,
             self._origins,
+            self._actions,
             packs=Packs(
                 episodes=self._packs.packs,
                 beginnings=self._beginnings.packs,
@@ -243,22 +239,52 @@ class _Draft:
                 f"how prompts begin is shown of {begun:,} of {len(self._prompted):,} episodes, to "
                 f"keep the file below {self._megabytes} MB"
             )
-        missing = self._tally.missing
-        if missing:
-            cells = [
-                f"{self._named(place)}: {missing[place]} of {self._tally.wanted[place]}"
-                for place, _ in missing.most_common(_CELLS_NAMED)
-            ]
-            more = len(missing) - len(cells)
+        yield from self._lacking()
+
+    def _lacking(self) -> Iterator[str]:
+        """Yields which pictures are not in the report, in words."""
+        lacks = {why: [one for one in self._sights if one.lack is why] for why in Lack if why.value}
+        of, limit = f"{len(self._sights):,} episodes with pictures", f"{self._slow_pictures:,}"
+        if found := lacks[Lack.SIZE]:
             yield (
-                f"the pictures of {missing.total():,} of {self._tally.wanted.total():,} episodes "
-                f"with pictures, or some of them, were left out to keep the file below "
-                f"{self._megabytes} MB and the waiting short ({'; '.join(cells)}"
-                + (f"; and {more} more cells)" if more else ")")
+                f"the pictures of {len(found):,} of {of}, or some of them, were left out to keep "
+                f"the file below {self._megabytes} MB ({self._by_cell(found)})"
             )
-        for reason, count in sorted(self._tally.failed.items()):
+        if found := lacks[Lack.TIME]:
+            none = sum(not one.tried for one in found)
+            more = f"{SLOW_PICTURES:,} with icil report, all with icil view"
+            yield (
+                f"{len(found):,} of {of} show only some steps, evenly spread"
+                + (f", or none ({none:,} of them)" if none else "")
+                + f": their worlds take long to draw, and this page has no more than {limit} such "
+                f"pictures ({more if self._slow_pictures < SLOW_PICTURES else _ALL})"
+            )
+        for reason, count in sorted(Counter(one.failure for one in lacks[Lack.FAILED]).items()):
             whose = "1 episode" if count == 1 else f"{count:,} episodes"
             yield f"the pictures of {whose} cannot be drawn again: {reason}"
+
+    def _by_cell(self, sights: Iterable[Sight]) -> str:
+        """Returns of how many of a cell's episodes these are, for some cells."""
+        wanted, missing = (
+            Counter((one.chosen.run, one.chosen.line.cell) for one in of)
+            for of in (self._sights, sights)
+        )
+        cells = [
+            f"{self._named(place)}: {count} of {wanted[place]}"
+            for place, count in missing.most_common(_CELLS_NAMED)
+        ]
+        more = len(missing) - len(cells)
+        return "; ".join([*cells, *[f"and {more} more cells"] * (more > 0)])
+
+    def _gaps(self) -> dict[str, str]:
+        """Returns by episode why a picture is not there, but for the size of the file."""
+        return {
+            _key(one.chosen): f"It cannot be drawn again: {one.failure}"
+            if one.lack is Lack.FAILED
+            else _THINNED
+            for one in self._sights
+            if one.lack in (Lack.FAILED, Lack.TIME)
+        }
 
     def _named(self, place: tuple[int, int]) -> str:
         cell = self._runs[place[0]].cells[place[1]]

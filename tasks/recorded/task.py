@@ -63,9 +63,11 @@ class Recorded(Task[RecordedEnv]):
                 f"decimals of {self.name} is a whole number from 0 to {_MOST_DECIMALS} or null, "
                 f"not {decimals!r}"
             )
+        if not Path(dir).is_dir():
+            raise PoolError(_why_not_found(dir))
         self._decimals, self._data = decimals, LeRobotData(Path(dir))
         self._chosen = self._choose(instruction)
-        if data is not None and data != self._data.fingerprint:
+        if data is not None and data != self.data_hash:
             raise PoolError(f"{dir} does not hold any more what it held: it was changed since")
         self._cameras = _short_names(self._data.cameras)
         self._width = self._data.width(STATE) if self._data.has(STATE) else 0
@@ -90,7 +92,12 @@ class Recorded(Task[RecordedEnv]):
         """What stands for the data set's content, and what was set beside the defaults."""
         given = {"instruction": self._instruction, "decimals": self._decimals}
         told = {name: value for name, value in given.items() if value is not None}
-        return {**told, "data": self._data.fingerprint}
+        return {**told, "data": self.data_hash}
+
+    @property
+    def data_hash(self) -> str:
+        """What stands for the data set's content."""
+        return self._data.fingerprint
 
     @cached_property
     def action_box(self) -> ActionBox:
@@ -239,6 +246,15 @@ class ShortActions(BoxActions):
         """Returns the wording of an action."""
         numbers = np.asarray(value, np.float32).reshape(-1)
         return f"[{', '.join(repr(float(str(number))) for number in numbers)}]"
+
+
+def _why_not_found(dir: str) -> str:
+    why = f"the data set of recorded:{dir} is not found: there is no folder {dir}"
+    if Path(dir).is_absolute():
+        return f"{why}; put it there again"
+    return (
+        f"{why} here; run this in the folder that it lies in, where the run or the import was made"
+    )
 
 
 def _short_names(keys: tuple[str, ...]) -> Mapping[str, str]:

@@ -1,11 +1,13 @@
 """What a robot recorded, from its data set to the action errors of a run."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from icil.harness import Experiment, run
 from icil.harness.agents import Agent, Capabilities, Reply
+from icil.harness.verifying import verify
 from icil.results import make_action_errors, open_run
 from icil.tasks import OpeningsError, make
 from icil.tasks.exchange import import_pool
@@ -67,3 +69,24 @@ def test_other_runs_are_refused(experiment, tmp_path):
     with pytest.raises(OpeningsError, match="play it with --teacher-forced"):
         run(free, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_was_recorded_is_known_by_its_content_and_its_errors_anywhere(
+    experiment, tmp_path, monkeypatch, icil
+):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(DATA, home / "set")
+    monkeypatch.chdir(home)
+    name = "recorded:set"
+    update = {"task": (name,), "set": {f"{name}.instruction": "push it"}, "agent": ("nearest",)}
+    run(experiment.model_copy(update=update), Path("run"))
+    assert verify(Path("run")).unchecked == ()
+    monkeypatch.chdir(elsewhere)
+    found = verify(home / "run")
+    assert found.faults == ()
+    (why,) = found.unchecked
+    assert "no folder set here; run this in the folder that it lies in" in why
+    shown = icil("leaderboard", home / "run", "--actions")
+    assert "0.0000" in shown.out
+    assert "no folder" not in shown.out

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from icil.tasks import OpeningsError, PoolError, UnknownNameError, UsageError, make
+from icil.tasks import (
+    OpeningsError,
+    PoolError,
+    UnknownNameError,
+    UsageError,
+    load_pool_for,
+    make,
+)
+from icil.tasks.exchange import import_pool
 from icil.tasks.openings import take
 
 pytest.importorskip("pyarrow")
@@ -131,3 +139,36 @@ def test_what_was_changed_is_another_recording(tmp_path):
     (film,) = copy.rglob("*.mp4")
     film.write_bytes(film.read_bytes() + b"\0")
     assert make(f"recorded:{copy}", {"instruction": "push it"}).settings["data"] != first
+
+
+def test_a_data_set_that_is_not_there_says_where_to_look():
+    with pytest.raises(PoolError, match="no folder /nowhere; put it there again"):
+        make("recorded:/nowhere")
+    with pytest.raises(PoolError, match="no folder nowhere here; run this in the folder that"):
+        make("recorded:nowhere")
+
+
+def test_a_pool_is_of_a_data_set_wherever_that_lies(tmp_path, monkeypatch):
+    moved = shutil.copytree(DATA, tmp_path / "moved")
+    folder = tmp_path / "pool"
+    import_pool("lerobot", str(DATA), push(), folder)
+    monkeypatch.chdir(tmp_path)
+    for name in ("recorded:moved", f"recorded:{moved}"):
+        assert (
+            len(load_pool_for(make(name, {"instruction": "push it"}), folder).demonstrations) == 2
+        )
+    other = moved / "meta" / "info.json"
+    other.write_text(other.read_text("utf-8") + "\n", "utf-8")
+    with pytest.raises(PoolError, match=r"not of recorded:moved version 1$"):
+        load_pool_for(make("recorded:moved", {"instruction": "push it"}), folder)
+
+
+def test_a_pool_of_a_data_set_that_was_changed_is_not_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(DATA, "set")
+    task = make("recorded:set", {"instruction": "push it"})
+    import_pool("lerobot", "set", task, tmp_path / "pool")
+    info = tmp_path / "set" / "meta" / "info.json"
+    info.write_text(info.read_text("utf-8") + "\n", "utf-8")
+    with pytest.raises(PoolError, match="before its data set was changed; import it anew"):
+        load_pool_for(make("recorded:set", {"instruction": "push it"}), tmp_path / "pool")

@@ -108,3 +108,11 @@ def test_an_agent_has_the_same_colour_in_every_panel(make_row):
 
 def test_there_are_no_bars_without_agents(make_row):
     assert draw(make_row("expert", 0, 0.9), make_row("random", 0, 0.1)) is None
+
+
+def test_where_all_is_nought_there_are_no_bars(make_row):
+    nought = {"random_mean": None, "expert_mean": None}
+    rows = [make_row("a", 1, 0.0, **nought), make_row("b", 1, 0.0, random_mean=0.0)]
+    assert draw(make_row("a", 1, 0.0, **nought)) is None
+    assert draw(*rows) is not None  # the expert's line shows how much there was to reach
+    assert draw(make_row("a", 1, None, **nought)) is not None

@@ -44,7 +44,7 @@ def imitate(store):
 def test_what_has_something_to_show_is_made_and_the_others_say_why(store):
     figures = make_figures(store)
     assert list(figures) == ["scores", "best", "selectors", "rates", "costs"]
-    assert set(figures.missing) == {"replay", "imitation"}
+    assert set(figures.missing) == {"actions", "replay", "imitation"}
     assert all(figures.missing.values())
     assert list(TITLES) == [*figures, *figures.missing]
 

@@ -1,5 +1,6 @@
 """Episodes as the page has them: what the store holds, and what is played again."""
 
+import json
 from contextlib import closing
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from icil.prompt_builders.png import encode_png
 from icil.results.report.episodes import EpisodeReader
 from icil.results.report.runs import ReportedRun
-from icil.tasks import IcilError, load_pool_for, make
+from icil.tasks import IcilError, load_pool_for, make, save_pool
+from icil.tasks.pools import make_pool
 
 WALK = ("up", "left", "left")
 
@@ -163,19 +165,25 @@ def test_a_world_that_answers_otherwise_is_shown_up_to_there(cell, writer):
             next(pictures)
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_a_teacher_forced_episode_starts_where_its_demonstration_did(cell, writer, known):
-    pool = load_pool_for(make("gridworld"))
+@pytest.mark.parametrize("known", ["shipped", "named", "gone", "other"])
+def test_a_teacher_forced_episode_starts_where_its_demonstration_did(cell, writer, known, tmp_path):
+    task, pool = make("gridworld"), load_pool_for(make("gridworld"))
+    if known != "shipped":
+        pool = make_pool(task, pool.demonstrations[1:6])
+    if known in ("named", "other"):
+        other = make_pool(task, pool.demonstrations[:1])
+        save_pool(pool if known == "named" else other, tmp_path / "pool")
     one = cell("nearest")
-    hashes = {"gridworld": pool.hash if known else "ab" * 32}
+    hashes = {"gridworld": pool.hash}
     written = writer(one, teacher_forced=True, pool=hashes)
+    named = [str(tmp_path / "nowhere"), str(tmp_path / "pool")]
+    (written.store.path.parent / "experiment.yaml").write_text(json.dumps({"pool": named}))
     forced = pool.demonstrations[3]
     id = written.episode(one, 3, [step.action for step in forced.steps[:1]], status="running")
     episode = read(written.store, id)
-    if not known:
-        assert "those that ship" in episode["unshown"]
+    if known in ("gone", "other"):
+        assert "is not found where its experiment.yaml names it" in episode["unshown"]
         return
-    task = make("gridworld")
     with closing(task.make_env()) as env:
         task.reset(env, forced.opening)
         assert episode["steps"][0]["seen"] == [task.observe(env, "ascii").text]

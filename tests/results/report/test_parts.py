@@ -100,7 +100,7 @@ def test_a_picture_stands_once_in_an_album_and_only_if_there_is_room():
     album.room = 3000
     assert not album.add("c", PHOTO)
     assert album.add("d", DRAWING)
-    assert album.photographs == 0
+    assert not album.is_photograph("a")
     album.room = 10
     assert not album.add("e", DRAWING)
     assert album.add("d", DRAWING)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from icil.prompt_builders.png import encode_png
-from icil.results import Answer, Played, Usage
+from icil.results import Answer, Played, RunStore, Usage
 from icil.results.report import write_report
 
 RNG = np.random.default_rng(0)
@@ -244,3 +244,59 @@ def test_success_and_the_latency_of_policies_are_in_the_page(cell, writer, read_
     assert board["rows"][0]["shown"]["latency"] == ["0.25 s", 0.25]
     (shown,) = page.episodes.values()
     assert shown["steps"][0]["success"] == 1
+
+
+CAR = "gym:MountainCarContinuous-v0"
+
+
+def test_action_errors_stand_above_the_leaderboard(make_vectors, read_page, tmp_path):
+    page = read_page(write_report([make_vectors()], tmp_path / "report.html").path)
+    text = page.text
+    assert text.index('id="actions"') < text.index('id="leaderboard"')
+    assert f">{CAR} · proprio</th>" in text
+    assert "<td>0.1250</td>" in text
+    assert "to the digit, which says next to nothing of vectors" in text
+
+
+def test_what_action_errors_lack_is_said(make_vectors, read_page, tmp_path):
+    page = read_page(write_report([make_vectors(version=0)], tmp_path / "report.html").path)
+    assert f"Not computed for {CAR}: it is not set, or not of the version" in page.text
+
+
+def test_of_other_runs_there_are_no_action_errors(run, read_page, tmp_path):
+    page = read_page(write_report([run()], tmp_path / "report.html").path)
+    assert 'id="actions"' not in page.text
+
+
+@pytest.fixture
+def make_vectors(cell, tmp_path):
+    """Returns a function that makes a teacher-forced run whose actions are vectors."""
+    made = []
+
+    def make_vectors(version=1):
+        one = cell("nearest", task=CAR, format="proprio")
+        fields = {"episodes": 1, "teacher_forced": True, "task": {CAR: version}, "settings": {}}
+        meta = {
+            "experiment": {**fields, "pool": {CAR: "ab" * 32}, "set": {}},
+            "experiment_hash": "e" * 16,
+            "formats": {CAR: ["proprio"]},
+        }
+        store = RunStore.create(tmp_path / "run.sqlite", meta, [one])
+        made.append(store)
+        episode = store.begin_episode(store.cells()[one.hash], 0)
+        store.add_step(
+            episode, 0, Answer(reply="[0.5]", status="ok", action="[0.25]", agrees=False)
+        )
+        store.end_episode(episode, "done", score=0.0, last=(0, Played(reward=0.0)))
+        return store
+
+    yield make_vectors
+    for store in made:
+        store.close()
+
+
+def test_each_group_of_the_overall_table_has_its_heading(run, read_page, tmp_path):
+    text = read_page(write_report([run()], tmp_path / "report.html").path).text
+    overall = text[text.index("Over all tasks</summary>") :].split("</table>")[0]
+    headings = re.findall(r'<th scope="rowgroup" colspan="11">([^<]+)</th>', overall)
+    assert headings == ["the mean over all numbers of demonstrations", "2 demonstrations"]

@@ -104,7 +104,7 @@ def test_a_pool_that_ships_is_exported_by_its_tasks_name(icil, inside):
         ("export . --to parquet --out p", "no pool of demonstrations at ."),
         ("export gridworld --to lerobot --out p", "the actions of gridworld are no vectors"),
         ("import . --from lerobot --task cheetah --out p", ". is no LeRobotDataset: there is no "),
-        ("import . --from lerobot --task recorded:d --out p", "d is no LeRobotDataset: there is"),
+        ("import . --from lerobot --task recorded:d --out p", "recorded:d is not found: there"),
     ],
 )
 def test_wrong_usage_is_one_line_and_leaves_nothing(arguments, said, icil, inside):
