@@ -99,9 +99,9 @@ def episodes_frame(store: RunStore) -> "pd.DataFrame":
     (demonstrations), `shown_set` (equal in a cell where the same were shown; NaN where none were),
     `steps`, the counts of steps `invalid`, `illegal` and `empty`, `ambiguous` (only one of the two
     readings of the reply, strict and lenient, finds an action) and `cut` (at the longest reply),
-    of steps that `agreed` with the expert among those where `agreement_known`; and over all attempts
-    `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of the steps with a known
-    price, and `unpriced`, the count of the others.
+    of steps that `agreed` with the expert among those where `agreement_known`; and over all
+    attempts `input_tokens`, `cached_input_tokens`, `output_tokens`, `cost_usd` of the steps with a
+    known price, and `unpriced`, the count of the others.
     """
     return _frame(store, _EPISODES)
 

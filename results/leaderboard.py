@@ -265,8 +265,31 @@ def _other_pools(cells: Iterable[ScoredCell]) -> Iterator[str]:
             )
 
 
+def _replies(cells: Iterable[ScoredCell]) -> Iterator[str]:
+    """Yields whose replies another reading would count otherwise, and whose were cut."""
+    agents: dict[str, list[ScoredCell]] = {}
+    for cell in cells:
+        agents.setdefault(cell.agent, []).append(cell)
+    for agent, of_agent in sorted(agents.items()):
+        done = [cell.episodes[cell.episodes["status"] == "done"] for cell in of_agent]
+        steps, ambiguous, cut = (
+            int(sum(episodes[name].sum() for episodes in done))
+            for name in ("steps", "ambiguous", "cut")
+        )
+        told = []
+        if ambiguous:
+            lenient = of_agent[0].options.get("parse") == "lenient"
+            how = "are actions only as they are" if lenient else "would be actions if they were"
+            told.append(f"{ambiguous} ({ambiguous / steps:.1%}) {how} read leniently")
+        if cut:
+            told.append(f"{cut} ({cut / steps:.1%}) were cut off as too long (--max-output-tokens)")
+        if told:
+            yield f"of {steps} replies of {agent} {', '.join(told)}"
+
+
 def _notes(scored: Scored) -> Iterator[str]:
-    """Yields what must be known of merged runs."""
+    """Yields what must be known to read the rows: of replies, and of merged runs."""
+    yield from _replies(scored.cells)
     yield from _other_pools(scored.cells)
     for task, names in scored.grounds.items():
         if len(names) < 2:

@@ -177,7 +177,7 @@ class Chunks:
 
 
 def test_a_lerobot_policy_answers_chunks_and_its_faults_are_told(served, monkeypatch):
-    monkeypatch.setattr("icil.harness.policies.agent._FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("icil.harness.policies.asking._FIRST_WAIT_S", 0.01)
     url = served(Chunks())
     assert ask(url, 2) == [[[0.0] * 2] * 4, [[0.25] * 2] * 4]
     with pytest.raises(ModelError, match="the policy failed: RuntimeError: the gripper is stuck"):

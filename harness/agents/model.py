@@ -132,8 +132,13 @@ class ModelAgent(Agent):
 
     @property
     def rerouted(self) -> bool:
-        """Whether a server on this machine answers in a provider's place, such as a fake one."""
-        if self._client is None or self.provider in ("local", "transformers"):
+        """Whether a server on this machine answers in a provider's place, such as a fake one.
+
+        Also where there is no client, since nothing is left to ask: nobody knows who answered.
+        """
+        if self._client is None:
+            return True
+        if self.provider in ("local", "transformers"):
             return False
         return urlsplit(self._client.endpoint).hostname in _HERE
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     multiple=True,
     help="Setting of what is checked; may be repeated.",
 )
-def check(kind: str, name: str, settings: tuple[str, ...]) -> None:
+@click.option(
+    "--task", help="Task that an agent plays. [default: tic_tac_toe; cheetah, of a robot policy]"
+)
+def check(kind: str, name: str, settings: tuple[str, ...], task: str | None) -> None:
     """Check the task, agent or selector NAME against its contract.
 
     Prints each rule, and what breaks it; the exit code is 1 if anything does. An agent really
@@ -28,9 +31,14 @@ def check(kind: str, name: str, settings: tuple[str, ...]) -> None:
     """
     from icil.harness.cli.settings import read_settings
 
-    judges = {"task": _judge_task, "agent": _judge_agent, "selector": _judge_selector}
+    if task is not None and kind != "agent":
+        raise click.UsageError(f"--task is what an agent plays; a {kind} plays none")
+    given = read_settings(settings)
+    judges = {"task": _judge_task, "selector": _judge_selector}
     rules = broken = 0
-    for verdict in judges[kind](name, read_settings(settings)):
+    for verdict in (
+        _judge_agent(name, given, task) if kind == "agent" else judges[kind](name, given)
+    ):
         rules += 1
         broken += not verdict.ok
         _show(verdict)
@@ -47,12 +55,23 @@ def _judge_task(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Ve
     return judge_task(make(name, settings), name)
 
 
-def _judge_agent(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":
-    from icil.harness.agents import make
-    from icil.harness.playing.conformance import judge_agent
+def _judge_agent(
+    name: str, settings: "Mapping[str, Any] | None", task: str | None
+) -> "Iterator[Verdict]":
+    import asyncio
 
-    make(name, settings)  # what is unknown is wrong usage, and no finding
-    return judge_agent(lambda: make(name, settings))
+    from icil.harness.agents import make
+    from icil.harness.playing.conformance import judge_agent, task_for
+    from icil.harness.policies.agent import PolicyAgent
+    from icil.tasks import make as make_task
+
+    agent = make(name, settings)  # what is unknown, or does not fit, is wrong usage, and no finding
+    played = task or task_for(agent)
+    agent.check_task(make_task(played))
+    if isinstance(agent, PolicyAgent):
+        click.echo(f"{name} is asked to play {played}; --task names another")
+        asyncio.run(agent.reach())
+    return judge_agent(lambda: make(name, settings), played)
 
 
 def _judge_selector(name: str, settings: "Mapping[str, Any] | None") -> "Iterator[Verdict]":

@@ -139,9 +139,17 @@ def _board(scored: "Scored", published: bool) -> _Table:
     from icil.harness.cli.tables import print_leaderboard
     from icil.results import make_leaderboard
     from icil.results.exports import Shown, leaderboard_json, with_published, write_leaderboard
+    from icil.results.published import published as all_published
 
     board = make_leaderboard(scored)
     shown = with_published(board) if published else Shown(board=board)
+    if published and not shown.published:
+        known = ", ".join(sorted({row.task for row in all_published()}))
+        click.echo(
+            "--published: nothing is published of these tasks in these formats with so many "
+            f"demonstrations; there are figures of {known}",
+            err=True,
+        )
     return _Table(
         lambda console: print_leaderboard(board, console, shown.published),
         lambda path: write_leaderboard(shown, path),

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 AT_A_LIMIT = 3
 """The exit code of a run that stopped at its budget."""
+_FEW = 3
+"""Faults, and cells that do not fit, that are told of; `icil show` has all of them."""
 
 
 @click.command()
@@ -108,7 +111,7 @@ def run(
     for name in ("leaderboard.csv", *(["figures", "report.html"] if report else [])):
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
-    _tell(summary, messages)
+    _tell(plan, summary, messages)
 
 
 def _report(summary: "RunSummary", messages: "Console") -> None:
@@ -182,19 +185,12 @@ def _asks(cell: "CellEstimate") -> bool:
     return fits and cell.finished < cell.episodes
 
 
-def _tell(summary: "RunSummary", messages: "Console") -> None:
+def _tell(plan: "Plan", summary: "RunSummary", messages: "Console") -> None:
     """Says what is missing from the leaderboard, and exits accordingly."""
-    if summary.overlong:
-        messages.print(
-            f"{summary.overlong} episodes do not fit their model's context; their cells have no "
-            "score",
-            style="yellow",
-        )
-    for fault, count in summary.faults.items():
-        messages.print(f"{count} × {fault}", style="red", markup=False)
-    for name, why in summary.stopped.items():
-        if name:
-            messages.print(f"{name} was stopped: {why}", style="red", markup=False)
+    for line in _misfits(plan, summary):
+        messages.print(line, style="yellow", markup=False)
+    for line in _faults(summary):
+        messages.print(line, style="red", markup=False)
     if summary.errors:
         messages.print(
             f"{summary.errors} of {summary.episodes} episodes ended in an error and are not in "
@@ -210,3 +206,54 @@ def _tell(summary: "RunSummary", messages: "Console") -> None:
         raise click.exceptions.Exit(AT_A_LIMIT)
     if summary.errors or summary.stopped:
         raise click.exceptions.Exit(1)
+
+
+def _misfits(plan: "Plan", summary: "RunSummary") -> Iterator[str]:
+    """Yields which cells do not fit their model, and by how much."""
+    from icil.harness.cli.option_words import swept_options
+    from icil.harness.cli.tables import shown_demonstrations
+
+    if not summary.misfits:
+        return
+    yield (
+        f"{_counted(summary.overlong, 'episode does', 'episodes do')} not fit their model's "
+        "context; their cells have no score:"
+    )
+    cells = [cell.record for cell in plan.cells]
+    options = dict(zip([cell.hash for cell in cells], swept_options(cells), strict=True))
+    for cell, why in summary.misfits[:_FEW]:
+        told = options[cell.hash]
+        agent = f"{cell.agent} [{told}]" if told else cell.agent
+        names = " ".join(filter(None, (cell.task, cell.format, agent, cell.selector)))
+        yield f"{names}, demos {shown_demonstrations(cell)}: {why}"
+    if (more := len(summary.misfits) - _FEW) > 0:
+        yield (
+            f"and {_counted(more, 'more cell')}; "
+            f"`icil show {summary.folder} --status overlong` lists them"
+        )
+
+
+def _faults(summary: "RunSummary") -> Iterator[str]:
+    """Yields what ended episodes and stopped agents, each thing once."""
+    stopping = {
+        fault.agent: fault.episodes
+        for fault in summary.faults
+        if summary.stopped.get(fault.agent) == fault.why
+    }
+    for name, why in summary.stopped.items():
+        if name:
+            ended = f" ({_counted(stopping[name], 'episode')})" if name in stopping else ""
+            yield f"{name} was stopped: {why}{ended}"
+    others = [fault for fault in summary.faults if summary.stopped.get(fault.agent) != fault.why]
+    for agent, why, episodes in others[:_FEW]:
+        yield f"{episodes} × {agent}: {why}"
+    if (more := len(others) - _FEW) > 0:
+        yield (
+            f"and {_counted(more, 'other fault')}; "
+            f"`icil show {summary.folder} --status error` lists them"
+        )
+
+
+def _counted(count: int, one: str, more: str | None = None) -> str:
+    """Returns a number of things: `1 cell`, `2 cells`."""
+    return f"{count} {one if count == 1 else more or one + 's'}"

@@ -1,5 +1,6 @@
 """What `icil show` shows: each thing as a table for people, and as fields for scripts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from icil.harness.cli.option_words import swept_options
 from icil.harness.cli.plain import harmless, one_line, plain
+from icil.harness.cli.tables import filled
 from icil.prompt_builders.png import png_size
+from icil.results import CellRecord
+from icil.results.display import Headings, short
 from icil.results.run import PromptPart, Run
 from icil.tasks import RunFolderError, UnknownNameError
 
@@ -22,6 +27,31 @@ _CELL = ("cell", "task", "format", "agent", "selector", "demonstrations", "conte
 _STATES = ("done", "running", "error", "overlong")
 _SEEN, _SAID = 60, 40
 """The most characters of what was new in a prompt, and of a reply, in a table."""
+_TOLD = 1000
+"""The most characters of a message."""
+_FEW = 8
+"""Episodes that are named before their message."""
+_COUNTS = (
+    "calls",
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "images",
+    "ambiguous",
+    "cut",
+)
+_USAGE = """
+SELECT e.cell, COUNT(*), SUM(s.input_tokens), SUM(s.cached_input_tokens),
+       SUM(s.cache_write_tokens), SUM(s.output_tokens), SUM(s.reasoning_tokens), SUM(s.images),
+       COUNT(CASE WHEN 'ok' IN (s.status, s.otherwise) THEN s.otherwise END),
+       TOTAL(s.finish = 'length'),
+       CASE WHEN COUNT(*) = COUNT(s.cost_usd) THEN TOTAL(s.cost_usd) END
+FROM steps s JOIN episodes e ON e.id = s.episode
+WHERE s.prompt IS NOT NULL OR s.latency_s IS NOT NULL
+GROUP BY e.cell
+"""
 _STEPS = """
 SELECT s.*, c.task, c.format, c.agent
 FROM steps s
@@ -42,34 +72,38 @@ class Listing:
     total: int
     """Episodes that were asked for, listed or not."""
 
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What the cells took together."""
+        costs = [cell["cost_usd"] for cell in self.cells]
+        return {
+            **{name: sum(cell[name] for cell in self.cells) for name in _COUNTS},
+            "cost_usd": None if None in costs else sum(costs),
+        }
+
     def fields(self) -> dict[str, Any]:
         """Returns it as JSON."""
-        return {"cells": list(self.cells), "episodes": list(self.episodes), "total": self.total}
+        return {
+            "cells": list(self.cells),
+            "usage": self.usage,
+            "episodes": list(self.episodes),
+            "total": self.total,
+        }
 
     def print(self, console: Console) -> None:
-        """Prints two tables."""
-        table = _table(*_CELL[1:5], "demos", *_STATES, "mean score")
-        for cell in self.cells:
-            states = [str(cell[state]) if cell[state] else "" for state in _STATES]
-            score = "" if cell["score_mean"] is None else f"{cell['score_mean']:.3f}"
-            table.add_row(*map(plain, [*_named(cell), *states, score]))
-        console.print(table)
-        columns = ("opening", "status", "score", "steps", "wrong", "tokens", "message")
-        table = _table("episode", *_CELL[1:5], "demos", *columns)
+        """Prints two tables, and why episodes did not end well."""
+        _print([_cell_fields(cell) for cell in self.cells], console)
+        if self.usage["calls"]:
+            console.print(_told(self.usage), markup=False)
+        _print([_episode_fields(one) for one in self.episodes], console)
+        messages: dict[str, list[str]] = {}
         for one in self.episodes:
-            wrong = one["invalid"] + one["illegal"] + one["empty"]
-            tokens = one["input_tokens"] + one["output_tokens"]
-            told = [
-                str(one["opening"]),
-                one["status"],
-                "" if one["score"] is None else f"{one['score']:g}",
-                str(one["steps"]),
-                str(wrong or ""),
-                str(tokens or ""),
-                one_line(one["message"] or "", _SAID),
-            ]
-            table.add_row(*map(plain, [str(one["episode"]), *_named(one), *told]))
-        console.print(table)
+            if one["message"]:
+                messages.setdefault(one["message"], []).append(str(one["episode"]))
+        for message, numbers in messages.items():
+            more = f" and {len(numbers) - _FEW} more" if len(numbers) > _FEW else ""
+            told = f"{', '.join(numbers[:_FEW])}{more}: {one_line(message, _TOLD)}"
+            console.print(plain(told), overflow="fold")
         if len(self.episodes) < self.total:
             console.print(
                 f"{len(self.episodes)} of {self.total} episodes; --limit lists more of them"
@@ -188,7 +222,7 @@ def list_run(run: Run, filters: Mapping[str, str | None], limit: int | None) -> 
     Raises:
         UnknownNameError: The run has no such task, agent or selector.
     """
-    cells, episodes = run.cells(), run.episodes()
+    cells, episodes = _labelled(run)
     for name in ("task", "agent", "selector"):
         value = filters[name]
         if value is None:
@@ -200,12 +234,22 @@ def list_run(run: Run, filters: Mapping[str, str | None], limit: int | None) -> 
     states = episodes.groupby(["cell", "status"]).size().to_dict()
     done = episodes[episodes["status"] == "done"]
     means = done.groupby("cell")["score"].mean().to_dict()
+    usage = {cell: taken for cell, *taken in run.store.rows(_USAGE)[1]}
     listed = []
     for cell in _records(cells):
         number = cell["cell"]
         counts = {state: int(states.get((number, state), 0)) for state in _STATES}
         mean = means.get(number)
-        listed.append({**cell, **counts, "score_mean": None if mean is None else float(mean)})
+        *taken, cost = usage.get(number, [0] * (len(_COUNTS) + 1))
+        listed.append(
+            {
+                **cell,
+                **counts,
+                "score_mean": None if mean is None else float(mean),
+                **dict(zip(_COUNTS, map(int, taken), strict=True)),
+                "cost_usd": cost,
+            }
+        )
     if filters["status"] is not None:
         episodes = episodes[episodes["status"] == filters["status"]]
     shown = episodes if limit is None else episodes[:limit]
@@ -218,7 +262,7 @@ def list_episode(run: Run, episode: int) -> EpisodeSteps:
     Raises:
         RunFolderError: The run has no such episode.
     """
-    found = run.episodes()
+    _, found = _labelled(run)
     found = found[found["episode"] == episode]
     if not len(found):
         raise _no_episode(run, episode)
@@ -290,6 +334,80 @@ def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return [dict(zip(known.columns, row, strict=True)) for row in known.itertuples(index=False)]
 
 
+def _labelled(run: Run) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Returns a run's cells and episodes; `label` is the agent's name with what tells it apart."""
+    cells, episodes = run.cells(), run.episodes()
+    listed = _records(cells)
+    records = [
+        CellRecord(
+            hash=one["cell_hash"],
+            **{name: one[name] for name in _CELL[1:]},
+            options=json.loads(one["options"]),
+        )
+        for one in listed
+    ]
+    labels = {
+        one["cell"]: f"{one['agent']} [{told}]" if told else one["agent"]
+        for one, told in zip(listed, swept_options(records), strict=True)
+    }
+    return (
+        cells.assign(label=cells["cell"].map(labels)),
+        episodes.assign(label=episodes["cell"].map(labels)),
+    )
+
+
+def _cell_fields(cell: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a cell's fields in the table of cells, by their headings."""
+    score = "" if cell["score_mean"] is None else f"{cell['score_mean']:.3f}"
+    states = {state: str(cell[state] or "") for state in _STATES}
+    return {**_name_fields(cell), **states, "mean score": score}
+
+
+def _episode_fields(one: Mapping[str, Any]) -> dict[str, str]:
+    """Returns an episode's fields in the table of episodes, by their headings."""
+    return {
+        "episode": str(one["episode"]),
+        **_name_fields(one),
+        "opening": str(one["opening"]),
+        "status": one["status"],
+        "score": "" if one["score"] is None else f"{one['score']:g}",
+        "steps": str(one["steps"]),
+        "wrong": str(one["invalid"] + one["illegal"] + one["empty"] or ""),
+        "tokens": str(one["input_tokens"] + one["output_tokens"] or ""),
+    }
+
+
+def _name_fields(fields: Mapping[str, Any]) -> dict[str, str]:
+    return dict(zip((*_CELL[1:5], "demos"), _named(fields), strict=True))
+
+
+def _print(rows: Sequence[Mapping[str, str]], console: Console) -> None:
+    """Prints a table without the columns in which nothing stands."""
+    names = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
+    words = (*_CELL[1:5], "status")
+    headings: Headings = {name: "left" if name in words else "right" for name in names}
+    if rows:
+        console.print(filled(headings, ([row[name] for name in names] for row in rows), console))
+
+
+def _told(usage: Mapping[str, Any]) -> str:
+    """Returns in a line what models took."""
+    inside = [f"{short(usage['cached_input_tokens'])} cached"]
+    if usage["cache_write_tokens"]:
+        inside.append(f"{short(usage['cache_write_tokens'])} written to the cache")
+    reasoning = usage["reasoning_tokens"]
+    cost = "cost not known" if usage["cost_usd"] is None else f"${usage['cost_usd']:.2f}"
+    told = [
+        f"{short(usage['calls'])} calls",
+        f"{short(usage['input_tokens'])} tokens in ({', '.join(inside)})",
+        f"{short(usage['output_tokens'])} out"
+        + (f" ({short(reasoning)} reasoning)" * (reasoning > 0)),
+        *([f"{short(usage['images'])} images"] if usage["images"] else []),
+        cost,
+    ]
+    return ", ".join(told)
+
+
 def _table(*columns: str) -> Table:
     return Table(*columns, box=SIMPLE, pad_edge=False)
 
@@ -299,7 +417,8 @@ def _named(fields: Mapping[str, Any]) -> tuple[str, ...]:
     count = str(fields["demonstrations"])
     budget = fields["context_tokens"]
     size = count if budget is None else f"as fit in {budget}"
-    return (*(str(fields[name]) for name in _CELL[1:5]), size)
+    names = (fields["task"], fields["format"], fields["label"], fields["selector"])
+    return (*map(str, names), size)
 
 
 def _no_episode(run: Run, episode: int) -> RunFolderError:

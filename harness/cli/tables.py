@@ -44,7 +44,13 @@ _ROOM = 112
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """A line under the headings and no other."""
 _WIDEST = {"agent": 28, "selector": 28, "first": 28, "against": 28, "run": 20}
-"""Columns for names, which are cut in the middle, and less where two would look the same."""
+"""Columns for names where it is not known how much room there is."""
+_NARROWEST_NAME = 12
+"""Columns that a name has where there is little room."""
+_BETWEEN = 2
+"""Columns between two of a table."""
+_LEAST = 8
+"""Columns of a name before its options in brackets, which are cut only where it has fewer."""
 _FOLDED = "missing"
 """The column that may take several lines."""
 
@@ -88,7 +94,7 @@ def print_leaderboard(
             ]
             for row in rows
         ]
-        _keep_room(table, listed)
+        _keep_room(table, listed, console.width)
         place = (len(listed[0]) - len(BILL) * billed if listed else 0) - 1
         for row, plain in zip(rows, listed, strict=True):
             cells = [in_markup(cell) for cell in plain]
@@ -149,23 +155,35 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
     return demonstrations(row.demonstrations, row.context_tokens)
 
 
-def filled(headings: Headings, rows: Iterable[Sequence[str]]) -> Table:
-    """Returns a table of plain texts."""
+def filled(
+    headings: Headings, rows: Iterable[Sequence[str]], console: Console | None = None
+) -> Table:
+    """Returns a table of plain texts; names are cut as the console, if one is given, has room."""
     table, listed = _table(headings), [list(row) for row in rows]
-    _keep_room(table, listed)
+    _keep_room(table, listed, None if console is None else console.width)
     for row in listed:
         table.add_row(*map(in_markup, row))
     return table
 
 
-def _keep_room(table: Table, rows: Sequence[list[str]]) -> None:
-    """Cuts long names, and has names cut, and not numbers, where room is scarcer still."""
-    for place, (column, cells) in enumerate(
-        zip(table.columns, zip(*rows, strict=True), strict=False)
-    ):
+def _keep_room(table: Table, rows: Sequence[list[str]], room: int | None = None) -> None:
+    """Cuts long names, and has names cut, and not numbers, where room is scarcer still.
+
+    Args:
+        table: The table, still empty.
+        rows: Its cells, which are changed.
+        room: Columns for the whole table; None where that is not known.
+    """
+    columns = list(zip(table.columns, zip(*rows, strict=True), strict=False))
+    longest = [max(map(len, (str(column.header), *cells))) for column, cells in columns]
+    spare = 0 if room is None else room - sum(longest) - _BETWEEN * len(longest)
+    for place, (column, cells) in enumerate(columns):
         if column.justify == "right":
             column.min_width = max(map(len, cells))
         if width := _WIDEST.get(str(column.header)):
+            if room is not None:
+                width = max(_NARROWEST_NAME, longest[place] + min(0, spare))
+                spare += max(0, longest[place] - width)
             for row, name in zip(rows, abbreviated(cells, width), strict=True):
                 row[place] = name
 
@@ -178,8 +196,14 @@ def abbreviated(names: Sequence[str], width: int) -> list[str]:
 
 
 def _cut(name: str, width: int) -> str:
+    """Returns a name cut in the middle: before its options in brackets, if it can be."""
+    if len(name) <= width:
+        return name
+    plain, bracket, options = name.partition(" [")
+    if bracket and width - len(bracket + options) >= _LEAST:
+        return f"{_cut(plain, width - len(bracket + options))}{bracket}{options}"
     tail = (width - 1) // 2
-    return name if len(name) <= width else f"{name[: width - 1 - tail]}…{name[-tail:]}"
+    return f"{name[: width - 1 - tail]}…{name[-tail:]}"
 
 
 def _table(*headings: Headings) -> Table:
@@ -216,7 +240,8 @@ def _protocol(experiment: Mapping[str, Any]) -> str:
     ]
     if isinstance(sets := experiment.get("demo_sets"), int):
         drawn = ", which the intervals resample" if sets > 1 else ""
-        told.append(f"{sets} sets of demonstrations for all episodes{drawn}")
+        of = "one set" if sets == 1 else f"{sets} sets"
+        told.append(f"{of} of demonstrations for all episodes{drawn}")
     if experiment.get("past_actions", True) is False:
         told.append("past actions not shown")
     return "; ".join(told)

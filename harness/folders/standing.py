@@ -6,16 +6,32 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from icil.harness.planning.cells import Cell
 from icil.harness.planning.plan import Plan
-from icil.results import EpisodeStatus, RunStore
+from icil.results import CellRecord, EpisodeStatus, RunStore
 from icil.results.store import FILE_NAME
 
 _EPISODES = """
 SELECT c.hash, e.opening, e.status, e.message FROM cells c JOIN episodes e ON e.cell = c.id
 """
-_MOST_FAULTS = 3
+
+
+class Fault(NamedTuple):
+    """What ended episodes of an agent in an error."""
+
+    agent: str
+    why: str
+    episodes: int
+
+
+class Misfit(NamedTuple):
+    """A cell with a prompt that does not fit its model."""
+
+    cell: CellRecord
+    why: str
+    """With the figures, of one of its episodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +45,8 @@ class CellStanding:
     """How many of these there are of each status."""
     faults: Mapping[str, int]
     """Why some are in error, and how many."""
+    overlong: str | None
+    """Why a prompt does not fit; None where all do that were tried."""
     held: bool
     """Whether the folder holds the cell."""
 
@@ -67,10 +85,21 @@ class Standing:
         return sum((Counter(one.counts) for one in self.cells), Counter())
 
     @property
-    def faults(self) -> Mapping[str, int]:
-        """The commonest reasons of errors, with how many episodes each ended."""
-        found = sum((Counter(one.faults) for one in self.cells), Counter[str]())
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_MOST_FAULTS])
+    def faults(self) -> tuple[Fault, ...]:
+        """The reasons of errors, the commonest first."""
+        found: Counter[tuple[str, str]] = Counter()
+        for one in self.cells:
+            for why, count in one.faults.items():
+                found[one.cell.record.agent, why] += count
+        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(Fault(agent, why, count) for (agent, why), count in ordered)
+
+    @property
+    def misfits(self) -> tuple[Misfit, ...]:
+        """The cells with a prompt that does not fit their model, in the plan's order."""
+        return tuple(
+            Misfit(one.cell.record, one.overlong) for one in self.cells if one.overlong is not None
+        )
 
 
 def find_standing(plan: Plan, folder: Path) -> Standing:
@@ -105,6 +134,7 @@ def read_standing(plan: Plan, store: RunStore | None) -> Standing:
                 episodes=len(openings[name]),
                 counts=Counter(status for status, _ in mine),
                 faults=Counter(why or "" for status, why in mine if status == "error"),
+                overlong=next((why or "" for status, why in mine if status == "overlong"), None),
                 held=hash in held,
             )
         )

@@ -105,11 +105,10 @@ def different(folder: Path, theirs: _Fields, ours: _Fields) -> RunFolderError:
         theirs: The fields that differ, as they are there.
         ours: The same fields as they are asked for now.
     """
-    missing = object()
+    theirs, ours = _apart(theirs, ours)
     told = "; ".join(
         f"{key} is {_short(theirs.get(key))} there and {_short(ours.get(key))} here"
         for key in sorted({*theirs, *ours})
-        if theirs.get(key, missing) != ours.get(key, missing)
     )
     return RunFolderError(
         f"{folder} holds another experiment: {told}; name another folder, or give the same "
@@ -204,6 +203,18 @@ class _Joined:
 
     def _differs(self, name: str, there: Any, here: Any) -> None:
         self.theirs[name], self.ours[name] = there, here
+
+
+def _apart(one: _Fields, other: _Fields) -> tuple[_Fields, _Fields]:
+    """Returns of two maps what differs, also in the maps that both hold under one key."""
+    missing, left, right = object(), dict(one), dict(other)
+    for key in one.keys() | other.keys():
+        mine, theirs = one.get(key, missing), other.get(key, missing)
+        if mine == theirs:
+            del left[key], right[key]
+        elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            left[key], right[key] = _apart(mine, theirs)
+    return left, right
 
 
 def _short(value: Any) -> str:

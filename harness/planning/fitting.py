@@ -1,12 +1,15 @@
 """Whether a prompt fits the model that it is for, known before it is sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from icil.harness.agents import Agent
 from icil.harness.models.recent import Recent
+from icil.harness.planning.cells import Cell
+from icil.harness.planning.selecting import choose
+from icil.harness.planning.starts import Start
 from icil.harness.threads import call
-from icil.prompt_builders import ImagePart, Part, Prefix, TextPart
+from icil.prompt_builders import ImagePart, Part, Prefix, PromptBuilder, TextPart
 from icil.tasks import ModelError
 
 _BASE64 = 4 / 3
@@ -79,3 +82,48 @@ def check_fits(agent: Agent, size: Size) -> None:
     else:
         return
     raise ModelError(f"the prompt has {what}", fault="overlong")
+
+
+async def find_misfit(
+    cell: Cell, starts: Sequence[Start], seed: int, builder: PromptBuilder, sizes: Sizes
+) -> Start | None:
+    """Returns an episode whose first prompt will not fit, before anything is sent for its cell.
+
+    Counted are the prefix and the question, without what is seen and which actions are legal: for
+    that every world would have to be reset. Looked at are prefixes that are made and counted once,
+    here or when they are played: not those of a single step, nor altered ones; a filled budget
+    fits by itself.
+
+    Args:
+        cell: The cell.
+        starts: Of its episodes that are still to be played.
+        seed: The experiment's.
+        builder: Makes the cell's prompts.
+        sizes: Keeps what was measured.
+
+    Returns:
+        The first such episode; None if there is none, or it is not known yet.
+    """
+    limits = cell.agent.capabilities
+    limited = (limits.context_tokens, limits.max_images, limits.request_bytes) != (None,) * 3
+    made_once = not (cell.each_step or cell.alterations or cell.record.context_tokens)
+    if limits.demonstrations != "prompt" or not (limited and made_once and cell.shows):
+        return None
+    sets: dict[int, Start] = {}
+    for start in starts:
+        own = start.number if start.set is None else start.set
+        if sets.setdefault(own, start) is not start:
+            continue
+        prefix = await call(True, _prefix, cell, start, seed, builder)
+        question = builder.tail(prefix).question(()).question
+        try:
+            check_fits(
+                cell.agent, await sizes.of(cell.agent, prefix) + measure(cell.agent, question)
+            )
+        except ModelError:
+            return start
+    return None
+
+
+def _prefix(cell: Cell, start: Start, seed: int, builder: PromptBuilder) -> Prefix:
+    return builder.prefix(choose(cell, start, seed).selection)

@@ -4,6 +4,7 @@ from icil.harness.planning.builders import Builders
 from icil.harness.planning.experiment import Experiment
 from icil.harness.planning.plan import make_plan
 from icil.harness.planning.selecting import choose
+from icil.harness.policies.openpi import check_installed
 from icil.harness.policies.serving import Served
 from icil.tasks.errors import ExperimentError
 
@@ -17,8 +18,9 @@ def offer(experiment: Experiment, key: str | None = None) -> Served:
         key: Under which an observation holds what the format shows; None for `state`, or `image`.
 
     Raises:
-        UsageError: It cannot be played, or not be served.
+        UsageError: It cannot be played, or not be served; or a library is missing.
     """
+    check_installed("icil serve")
     plan = make_plan(experiment)
     name = experiment.agent[0]
     cells = [cell for cell in plan.cells if cell.record.agent == name and cell.record.format]

@@ -2,7 +2,8 @@
 
 `check_agent(MyAgent)` lets an agent play a few short episodes through the real runner, in a
 temporary folder, and returns what breaks the contract of `icil.harness.Agent`; on the command
-line, `icil check agent NAME`. A hosted model is really asked, some dozens of times.
+line, `icil check agent NAME`. A hosted model is really asked, some dozens of times. Agents that
+answer chunks play a task whose actions are vectors.
 """
 
 import math
@@ -26,6 +27,7 @@ from icil.harness.playing.runner import RunSummary, run
 from icil.prompt_builders import Part, TextPart
 from icil.results import RunStore, Usage
 from icil.results.store import FILE_NAME
+from icil.tasks import Task
 from icil.tasks.conformance.findings import (
     Finding,
     Note,
@@ -38,8 +40,8 @@ from icil.tasks.conformance.findings import (
 )
 
 _NAME = "checked"
-_EXPERIMENT = Experiment(task=("tic_tac_toe",), agent=(_NAME,), demos=(0, 2), episodes=2)
-"""Every format of a small task, as far as the agent's capabilities allow."""
+_SMALL, _VECTORS = "tic_tac_toe", "cheetah"
+"""What is played in words, and in vectors."""
 
 _EPISODES = (
     "SELECT c.format, c.demonstrations, e.opening, e.status, e.message, e.score "
@@ -52,7 +54,13 @@ _STEPS = (
 )
 
 
-def check_agent(make: Callable[[], Agent]) -> tuple[Finding, ...]:
+def task_for(agent: Agent) -> str:
+    """Returns the task that an agent is checked on."""
+    found = getattr(agent, "capabilities", None)  # it may be anything yet
+    return _VECTORS if isinstance(found, Capabilities) and found.chunked else _SMALL
+
+
+def check_agent(make: Callable[[], Agent], task: str | None = None) -> tuple[Finding, ...]:
     """Returns what breaks the contract of an agent; nothing, if all is well.
 
     Must not be called on an event loop.
@@ -60,13 +68,14 @@ def check_agent(make: Callable[[], Agent]) -> tuple[Finding, ...]:
     Args:
         make: Returns a new agent, the same each time; called once for each of up to four
             runs, as it would be in processes of their own. A class will do.
+        task: What it plays, in each format that its capabilities allow; None for `task_for` it.
     """
-    return findings(judge_agent(make))
+    return findings(judge_agent(make, task))
 
 
-def judge_agent(make: Callable[[], Agent]) -> Iterator[Verdict]:
+def judge_agent(make: Callable[[], Agent], task: str | None = None) -> Iterator[Verdict]:
     """Yields what became of each rule; otherwise as `check_agent`."""
-    return judge(RULES, _Subject(make))
+    return judge(RULES, _Subject(make, task))
 
 
 class _InterruptionError(Exception):
@@ -86,13 +95,16 @@ class _Watched(Agent):
     """
 
     def __init__(self, agent: Agent, stop_after: int | None = None) -> None:
-        self.capabilities = agent.capabilities
+        self.capabilities, self.execution = agent.capabilities, agent.execution
         self.replies: list[object] = []
         self._agent, self._stop_after = agent, stop_after
 
     @property
     def settings(self) -> Mapping[str, Any]:
         return self._agent.settings
+
+    def check_task(self, task: Task[Any]) -> None:
+        self._agent.check_task(task)
 
     async def prepare(self) -> None:
         await self._agent.prepare()
@@ -139,22 +151,25 @@ class _Played:
 @dataclass(frozen=True)
 class _Subject:
     make: Callable[[], Agent]
+    task: str | None
 
     @cached_property
     def first(self) -> _Played:
         """An undisturbed run."""
-        return self.play()
-
-    def play(self) -> _Played:
         with TemporaryDirectory() as folder:
-            return _play(self.make(), Path(folder))
+            return self.play(Path(folder))
+
+    def play(self, folder: Path, stop_after: int | None = None) -> _Played:
+        agent = self.make()
+        return _play(agent, self.task or task_for(agent), folder, stop_after)
 
 
-def _play(agent: Agent, folder: Path, stop_after: int | None = None) -> _Played:
+def _play(agent: Agent, task: str, folder: Path, stop_after: int | None) -> _Played:
     watched = _Watched(agent, stop_after)
+    played = Experiment(task=(task,), agent=(_NAME,), demos=(0, 2), episodes=2)
     try:
         # One episode after the other, so that what is interrupted is not left to chance.
-        summary = run(_EXPERIMENT, folder, agents={_NAME: watched}, concurrency=1)
+        summary = run(played, folder, agents={_NAME: watched}, concurrency=1)
     except Exception as error:  # noqa: BLE001 - whatever the agent raises is what is reported
         return _Played(watched.replies, error=error)
     store = RunStore(folder / FILE_NAME, readonly=True)
@@ -197,13 +212,13 @@ def _whole_episodes(subject: _Subject) -> Iterator[Problem | Note]:
             yield Problem(f"{where}: {status}: {message}", "an episode that is played to its end")
     cells = {(format, demonstrations) for format, demonstrations, *_ in played.left.episodes}
     for format, demonstrations in sorted(cells):
-        yield Note(f"played {format or 'without looking'}, {demonstrations} demonstrations")
+        yield Note(f"played {format or 'without a format'}, {demonstrations} demonstrations")
     yield from (Note(text.replace(_NAME, "the agent")) for text in played.summary.skipped)
 
 
-def _replies(subject: _Subject) -> Iterator[Problem]:
+def _replies(subject: _Subject) -> Iterator[Problem | Note]:
     if not subject.first.replies:
-        yield Problem("no replies", "replies to look at")
+        yield Note("there was none")  # an earlier rule says why
     for reply in subject.first.replies:
         if not isinstance(reply, Reply):
             yield Problem(f"{reply!r:.80}", "an icil.harness.Reply")
@@ -241,15 +256,17 @@ def _resuming(subject: _Subject) -> Iterator[Problem | Note]:
         return  # an earlier rule says so
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        stopped = _play(subject.make(), folder, stop_after=len(undisturbed.replies) // 2)
+        stopped = subject.play(folder, stop_after=len(undisturbed.replies) // 2)
         if not isinstance(stopped.error, _InterruptionError):
             yield Note("no episode had a second step, so that none was interrupted")
             return
-        resumed = _play(subject.make(), folder)
+        resumed = subject.play(folder)
     if resumed.error is not None:
         yield Problem(f"resumed: {raised(resumed.error)}", "a run that goes on")
     elif resumed.left != undisturbed.left:
-        if subject.play().left != undisturbed.left:
+        with TemporaryDirectory() as temporary:
+            again = subject.play(Path(temporary))
+        if again.left != undisturbed.left:
             yield Note("replies differ between two identical runs, so that there is no telling")
             return
         yield Problem(_parting(undisturbed.left, resumed.left), "what an undisturbed run answers")

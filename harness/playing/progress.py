@@ -98,7 +98,7 @@ class ProgressBar:
     def troubled(self, trouble: Trouble) -> None:
         """Shows what is wrong with a model until it answers again, or writes it now and then.
 
-        That a model is asked no more is not written: the end of the run tells it.
+        That a model is asked no more is written at once.
         """
         if trouble.what is None:
             self._bar.troubles.pop(trouble.model, None)
@@ -106,8 +106,9 @@ class ProgressBar:
         line = f"{trouble.model}: {trouble.what}"
         self._bar.troubles[trouble.model] = line
         now = time.monotonic()
-        due = now - self._told.get(trouble.model, -math.inf) >= _LOG_INTERVAL_S
-        if due and not (trouble.ended or self._console.is_interactive):
+        waited_s = now - self._told.get(trouble.model, -math.inf)
+        due = trouble.ended or waited_s >= _LOG_INTERVAL_S
+        if due and not self._console.is_interactive:
             self._told[trouble.model] = now
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -17,13 +17,21 @@ from icil.harness.agents.model import ModelAgent
 from icil.harness.estimates.usage_history import ModelName, model_name, remember
 from icil.harness.folders.folder import LEADERBOARD, check_folder, open_folder
 from icil.harness.folders.recognising import check_recognised
-from icil.harness.folders.standing import Standing, find_standing, read_standing
+from icil.harness.folders.standing import (
+    Fault,
+    Misfit,
+    Standing,
+    find_standing,
+    read_standing,
+)
 from icil.harness.folders.widening import Widening
 from icil.harness.models import Tokens
 from icil.harness.planning.builders import Builders
 from icil.harness.planning.cells import Cell
 from icil.harness.planning.experiment import Experiment
+from icil.harness.planning.fitting import find_misfit
 from icil.harness.planning.plan import Plan, make_plan
+from icil.harness.planning.starts import Start
 from icil.harness.playing.budget import Budget, OverBudgetError, Purse
 from icil.harness.playing.episode import Desk, Episode, Progress
 from icil.harness.playing.recorded import enter_recorded, find_recorded
@@ -56,10 +64,12 @@ class RunSummary:
     """Of what was asked for, those of the reference players included."""
     errors: int
     """Episodes that a fault ended; the same command tries them again."""
-    faults: Mapping[str, int]
-    """The commonest of those faults, with how many episodes each ended."""
+    faults: tuple[Fault, ...]
+    """Those faults by agent, with how many episodes each ended, the commonest first."""
     overlong: int
     """Episodes whose prompt does not fit its model."""
+    misfits: tuple[Misfit, ...]
+    """The cells that they are of, with the figures."""
     stopped: Mapping[str, str]
     """Agents that could not go on (a refused key) and why; under the empty name, why the whole
     run stopped at its budget. The same command goes on."""
@@ -167,6 +177,7 @@ async def run_plan(
         errors=standing.counts["error"],
         faults=standing.faults,
         overlong=standing.counts["overlong"],
+        misfits=standing.misfits,
         stopped=stopped,
         skipped=plan.skipped,
         unchanged=nothing,
@@ -226,6 +237,9 @@ async def _play(
     progress.resumed(counts["done"] + counts["overlong"], store.cost())
     stopped: dict[str, str] = {}
 
+    async def misfit(cell: Cell, starts: Sequence[Start]) -> Start | None:
+        return await find_misfit(cell, starts, desk.seed, desk.builder(cell), desk.sizes)
+
     async def worker(work: Work) -> None:
         envs: dict[str, Any] = {}
         try:
@@ -251,7 +265,7 @@ async def _play(
     try:
         async with asyncio.TaskGroup() as group:
             for cells in _queues(plan):
-                work = Work(plan, cells, store, write)
+                work = Work(plan, cells, store, write, misfit)
                 for _ in range(concurrency):
                     group.create_task(worker(work))
     except BaseExceptionGroup as errors:

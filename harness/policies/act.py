@@ -10,14 +10,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from icil.harness.models.answers import error_text
 from icil.harness.models.errors import connection_error, rubbish_error, status_error
 from icil.harness.policies.addresses import bare
-from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire
+from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire, late, rubbish
 from icil.tasks import ModelError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Act(Wire):
         key: Sent as `Authorization: Bearer …`; None for none.
     """
 
+    name: ClassVar[str] = "vla/act"
     url: str
     extra: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
@@ -84,7 +85,7 @@ class ActSession(Session):
         try:
             found = read_json(content)
         except ValueError as error:
-            raise rubbish_error(str(error)) from error
+            raise rubbish(str(error), content) from error
         return Answered(content=found)
 
     async def close(self) -> None:
@@ -110,7 +111,9 @@ class ActSession(Session):
                     if len(content) > _LONGEST_ANSWER:
                         raise rubbish_error(f"the answer is longer than {_LONGEST_ANSWER} bytes")
                 return response.status, bytes(content)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise late(timeout_s) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise connection_error(error) from error
 
 
@@ -129,8 +132,8 @@ def read_json(content: bytes) -> Any:
         found = json.loads(content, object_hook=_read)
         # json_numpy's own server answers with a text that holds the JSON.
         return json.loads(found, object_hook=_read) if isinstance(found, str) else found
-    except (RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"no JSON: {error}") from error
+    except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"no JSON ({error})") from error
 
 
 def _worded(value: Any) -> Any:

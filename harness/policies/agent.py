@@ -9,7 +9,6 @@ actions within bounds is a fault, never an action.
 import asyncio
 import json
 import os
-import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +16,14 @@ from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-)
 
 from icil.harness.agents.agent import Agent, Capabilities, EpisodeContext, Reply, Turn
 from icil.harness.models.environment import read_key
+from icil.harness.models.errors import UnreachableError
 from icil.harness.policies import act as act_wire
 from icil.harness.policies import openpi as openpi_wire
 from icil.harness.policies.addresses import KEY, read_url
+from icil.harness.policies.asking import Patience
 from icil.harness.policies.checks import ChunkError, check_chunk
 from icil.harness.policies.executor import Execution
 from icil.harness.policies.mapping import Mapped, ObservationMap
@@ -42,8 +37,6 @@ from icil.tasks.errors import ExperimentError
 
 Use = Literal["none", "trajectory", "server"]
 _USES: tuple[Use, ...] = ("none", "trajectory", "server")
-_TRIES = 5
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 _KEPT = 256
 """Demonstrations that are kept as arrays."""
 _LONGEST_WORD = 128
@@ -89,8 +82,7 @@ class PolicyAgent(Agent):
         self._shown: OrderedDict[tuple[Task[Any], str], tuple[Demonstration, Shown]] = OrderedDict()
         self._lock = Lock()
         self._talks: dict[EpisodeContext, _Talk] = {}
-        self._reached = False
-        """Whether the server ever answered: one that never did stops this agent."""
+        self._patience = Patience(f"{wire.name}@{wire.endpoint}", wire.endpoint)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -113,6 +105,23 @@ class PolicyAgent(Agent):
         """
         self._fit(task)
 
+    async def reach(self) -> None:
+        """Connects to the server, and lets go of it.
+
+        Raises:
+            ModelError: Nobody answers there, or not as the protocol has it.
+        """
+        try:
+            session = await self._wire.open()
+            try:
+                await session.begin(())
+            finally:
+                await session.close()
+        except UnreachableError as error:
+            raise ModelError(f"nobody answers at {self._wire.endpoint}: {error.why}") from error
+        except ModelError as error:
+            raise ModelError(f"no policy answers at {self._wire.endpoint}: {error}") from error
+
     async def begin(self, episode: EpisodeContext) -> None:
         """Makes the arrays of the demonstrations; the server is spoken to at the first step."""
         mapped = await asyncio.to_thread(self._fit, episode.task)
@@ -125,26 +134,12 @@ class PolicyAgent(Agent):
         """Returns the chunk that the policy answers."""
         talk, task = self._talks[turn.episode], turn.episode.task
         observed = await call(task.slow, talk.mapped.observe, turn.env)
-        tries = AsyncRetrying(
-            retry=retry_if_exception(lambda error: self._worth_another(error, turn.step)),
-            wait=wait_exponential(_FIRST_WAIT_S, _LONGEST_WAIT_S),
-            stop=stop_after_attempt(_TRIES),
-            reraise=True,
+        found = await self._patience.ask(
+            lambda: talk.ask(observed),
+            timeout_s=talk.timeout_s,
+            again=not (self._serving.stateful and turn.step > 0),
         )
-        try:
-            async for attempt in tries:
-                with attempt:
-                    began = time.perf_counter()
-                    answered = await talk.ask(observed)
-                    latency_s = time.perf_counter() - began
-        except ModelError as error:
-            if self._reached or error.fault != "unavailable":
-                raise
-            raise ModelError(
-                f"no policy answers at {self._wire.endpoint}: {error}", fault="fatal"
-            ) from error
-        self._reached = True
-        return _reply(talk, answered, observed, latency_s, self._serving.tolerance)
+        return _reply(talk, found.answered, observed, found.latency_s, self._serving.tolerance)
 
     async def end(self, episode: EpisodeContext) -> None:
         """Ends the conversation."""
@@ -157,11 +152,6 @@ class PolicyAgent(Agent):
             await talk.close()
         self._talks.clear()
         await self._wire.close()
-
-    def _worth_another(self, error: BaseException, step: int) -> bool:
-        if not isinstance(error, ModelError) or error.fault not in ("unavailable", "rate_limited"):
-            return False
-        return not (self._serving.stateful and step > 0)
 
     def _fit(self, task: Task[Any]) -> Mapped:
         with self._lock:
@@ -198,22 +188,24 @@ class _Talk:
         self._session: Session | None = None
         self._asked = False
 
+    @property
+    def timeout_s(self) -> float:
+        """How long the next answer may take: a server may compile its model at its first."""
+        return self._serving.timeout_s if self._asked else self._serving.first_timeout_s
+
     async def ask(self, observed: Mapping[str, Any]) -> Answered:
         """Sends an observation and returns the answer.
 
         Raises:
             ModelError: There was none.
         """
-        serving = self._serving
-        # A server may compile its model at its first inference.
-        timeout_s = serving.timeout_s if self._asked else serving.first_timeout_s
         try:
             if self._session is None:
                 self._session = await self._wire.open()
                 self.metadata = self._session.metadata
-                _check_use(serving.demonstrations, self.metadata)
+                _check_use(self._serving.demonstrations, self.metadata)
                 await self._session.begin(self.shown)
-            answered = await self._session.infer(observed, timeout_s)
+            answered = await self._session.infer(observed, self.timeout_s)
         except BaseException:
             await self.close()  # what comes next on this connection might answer this question
             raise

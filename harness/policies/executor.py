@@ -3,7 +3,8 @@
     open_loop:N    the first N actions of a chunk are played, then the policy is asked again
     receding       the policy is asked at every step, and the first action played
     ensemble:K     the policy is asked at every step; what all chunks so far have for this step is
-                   averaged with weights exp(-K i), i = 0 for the oldest chunk
+                   averaged with weights exp(-K i), i = 0 for the oldest chunk; K is 0.01 unless
+                   said
 
 The last is the temporal ensembling of ACT (Zhao et al. 2023, arXiv 2304.13705).
 """

@@ -11,56 +11,25 @@
     actions: {key: actions, columns: [0, 7], scale: as_is}
 
 `columns` picks those of the answer that are the task's; `scale: unit` takes -1 to 1 for the bounds
-of the task. The files of `presets/` go by their names: `libero`, `droid`, `aloha`, `plain`.
+of the task. The files of `presets/` go by their names. One that means the numbers of a certain
+`robot` fits no task that has more of them, or fewer: the meanings would be invented.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from icil.harness.policies.map_file import SOURCES, Actions, Robot, read_map
 from icil.harness.policies.pictures import PictureFormat
 from icil.tasks import ActionBox, Task
 from icil.tasks.errors import ExperimentError, suggestion
 
 Source = Callable[[Any], Any]
 """Makes what is sent under a key of an environment."""
-
-_SOURCES = "frame, frame:VIEW, proprio, proprio:FIRST:END, instruction or {value: …}"
-
-
-class _Actions(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    key: str | None = "actions"
-    """Where the chunk stands in an answer; None where the answer is the chunk itself."""
-    columns: Annotated[tuple[int, int], Field(strict=False)] | None = None
-    scale: Literal["as_is", "unit"] = "as_is"
-
-
-class _Image(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    size: Annotated[int, Field(ge=1, le=4096)] | None = 224
-    resize: Literal["pad", "stretch"] = "pad"
-    rotate: Literal[0, 90, 180, 270] = 0
-    layout: Literal["hwc", "chw"] = "hwc"
-    numbers: Literal["uint8", "float32"] = "uint8"
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    observation: dict[str, Any] = Field(min_length=1)
-    image: _Image = _Image()
-    actions: _Actions = _Actions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +46,7 @@ class Mapped:
     task: Task[Any]
     box: ActionBox
     sources: Mapping[str, Source]
-    actions: _Actions
+    actions: Actions
 
     def observe(self, env: Any) -> dict[str, Any]:
         """Returns what is sent of the present state: arrays, texts and numbers by key."""
@@ -128,12 +97,12 @@ class ObservationMap:
 
     def __init__(self, place: str) -> None:
         self.place = place
-        self._file = _read(place)
+        self._file = read_map(place)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that it says, as JSON."""
-        return self._file.model_dump(mode="json")
+        """All that it says of what is sent and read, as JSON."""
+        return self._file.model_dump(mode="json", exclude={"robot"})
 
     def fit(self, task: Task[Any]) -> Mapped:
         """Returns the mapping for a task.
@@ -144,13 +113,21 @@ class ObservationMap:
         box = task.action_box
         if box is None:
             raise ExperimentError(f"{task.name} has words for actions, and policies answer vectors")
+        numbers, columns = _numbers(task), self._file.actions.columns
+        if self._file.robot is not None:
+            _check_robot(self.place, self._file.robot, task, numbers)
+        if columns is not None and columns[1] - columns[0] != box.dimension:
+            raise ExperimentError(
+                f"{self.place}: actions.columns: {list(columns)} takes {columns[1] - columns[0]} "
+                f"numbers of an answer, and an action of {task.name} has {box.dimension}"
+            )
         bounded = np.isfinite(box.low).all() and np.isfinite(box.high).all()
         if self._file.actions.scale == "unit" and not bounded:
             raise ExperimentError(
                 f"{self.place}: actions.scale: unit needs actions with bounds, and those of "
                 f"{task.name} have none"
             )
-        sources = self._sources("observation", self._file.observation, task, _numbers(task))
+        sources = self._sources("observation", self._file.observation, task, numbers)
         return Mapped(task, box, sources, self._file.actions)
 
     def _sources(
@@ -163,7 +140,7 @@ class ObservationMap:
     def _source(self, where: str, wanted: Any, task: Task[Any], numbers: int) -> Source:
         if isinstance(wanted, Mapping):
             if set(wanted) == {"value"}:
-                return _constant(wanted["value"])
+                return _constant(_value(f"{self.place}: {where}", wanted["value"]))
             inner = self._sources(where, wanted, task, numbers)
             return lambda env: {key: source(env) for key, source in inner.items()}
         if wanted == "instruction":
@@ -173,7 +150,7 @@ class ObservationMap:
             return self._frame(f"{self.place}: {where}", rest, task)
         if name == "proprio":
             return _proprio(f"{self.place}: {where}", rest, task, numbers)
-        raise ExperimentError(f"{self.place}: {where}: expected {_SOURCES}, got {wanted!r:.60}")
+        raise ExperimentError(f"{self.place}: {where}: expected {SOURCES}, got {wanted!r:.60}")
 
     def _frame(self, where: str, view: str, task: Task[Any]) -> Source:
         if not task.views:
@@ -196,8 +173,42 @@ def _numbers(task: Task[Any]) -> int:
 
 
 def _constant(value: Any) -> Source:
-    known = np.asarray(value, np.float32) if isinstance(value, list) else value
-    return lambda env: known
+    return lambda env: value
+
+
+def _value(where: str, said: Any) -> Any:
+    """Returns a constant as it is sent: a text, true or false, null, a number, or an array."""
+    if said is None or isinstance(said, str | bool):
+        return said
+    try:
+        with np.errstate(over="ignore"):
+            found = np.asarray(said, np.float32)
+    except (TypeError, ValueError, OverflowError):
+        found = np.array(np.nan, np.float32)
+    if not isinstance(said, int | float | list) or not np.isfinite(found).all():
+        raise ExperimentError(
+            f"{where}: value: expected a text, true or false, or numbers that are finite, "
+            f"got {said!r:.60}"
+        )
+    return found if isinstance(said, list) else said
+
+
+def _check_robot(place: str, robot: Robot, task: Task[Any], numbers: int) -> None:
+    """Checks that a task has as many numbers as a map means.
+
+    Raises:
+        ExperimentError: It has others.
+    """
+    body, action = sum(robot.body.values()), sum(robot.action.values())
+    assert task.action_box is not None
+    if (numbers, task.action_box.dimension) == (body, action):
+        return
+    told = ", ".join(f"{what} {count}" for what, count in robot.body.items())
+    raise ExperimentError(
+        f"{place} is for {robot.name}: {body} numbers of its body ({told}) and {action} of an "
+        f"action; {task.name} has {numbers} and {task.action_box.dimension}, and what they mean "
+        "must be said in a map of your own (a .yaml file; docs/policies.md)"
+    )
 
 
 def _proprio(where: str, part: str, task: Task[Any], numbers: int) -> Source:
@@ -216,30 +227,3 @@ def _proprio(where: str, part: str, task: Task[Any], numbers: int) -> Source:
         return found[first:end].astype(np.float32)
 
     return read
-
-
-def presets() -> tuple[str, ...]:
-    """Returns the names of the maps that ship, sorted."""
-    folder = files("icil.harness.policies").joinpath("presets")
-    return tuple(sorted(p.name.removesuffix(".yaml") for p in folder.iterdir()))
-
-
-def _read(place: str) -> _File:
-    shipped = files("icil.harness.policies").joinpath("presets", f"{place}.yaml")
-    try:
-        if place in presets():
-            text = shipped.read_text("utf-8")
-        elif Path(place).suffix not in (".yaml", ".yml"):
-            raise ExperimentError(
-                f"map: expected a .yaml file or one of the presets{suggestion(place, presets())}, "
-                f"got {place!r}"
-            )
-        else:
-            text = Path(place).read_text("utf-8")
-        return _File.model_validate(yaml.safe_load(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "its content"
-        raise ExperimentError(f"{place}: {key}: {first['msg']}") from error
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise ExperimentError(f"map {place}: {' '.join(str(error).split())}") from error

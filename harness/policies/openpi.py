@@ -15,7 +15,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,13 +23,14 @@ import numpy as np
 from icil.harness.models.errors import connection_error, rubbish_error
 from icil.harness.policies.addresses import bare
 from icil.harness.policies.codec import CodecError, pack, unpack
-from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire
+from icil.harness.policies.wire import Answered, Observed, Session, Shown, Wire, late, rubbish
 from icil.harness.secrets import scrub
 from icil.prompt_builders.png import encode_png
 from icil.tasks import ModelError, UsageError
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import ConnectionClosed
 
 Dialect = Literal["openpi", "roboarena", "vllm_omni", "ricl"]
 DIALECTS: tuple[Dialect, ...] = ("openpi", "roboarena", "vllm_omni", "ricl")
@@ -54,6 +55,7 @@ class Openpi(Wire):
         key: Sent as `Authorization: Api-Key …`; None for none.
     """
 
+    name: ClassVar[str] = "vla/openpi"
     url: str
     dialect: Dialect = "openpi"
     key: str | None = None
@@ -71,7 +73,7 @@ class Openpi(Wire):
     async def open(self) -> "OpenpiSession":
         """Connects and reads the metadata; see `Wire`."""
         from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
         path = urlsplit(self.url).path
         bare = self.dialect == "vllm_omni" and path in ("", "/")
@@ -93,7 +95,11 @@ class Openpi(Wire):
                 f"{self.endpoint} refuses the connection with status {status}",
                 fault="fatal" if refused else "unavailable",
             ) from error
-        except (OSError, TimeoutError, WebSocketException) as error:
+        except TimeoutError as error:
+            raise late(_CONNECT_S, "no WebSocket was opened") from error
+        except InvalidHandshake as error:
+            raise rubbish_error(f"it speaks no WebSocket: {error}") from error
+        except (OSError, WebSocketException) as error:
             raise connection_error(error) from error
         session = OpenpiSession(connection, self.dialect)
         try:
@@ -114,7 +120,7 @@ class OpenpiSession(Session):
 
     async def greet(self) -> None:
         """Reads the metadata, which comes first."""
-        found = await self._receive(_CONNECT_S)
+        found = await self._receive(_CONNECT_S, text=True)
         if not isinstance(found, Mapping):
             raise rubbish_error(f"metadata is {found!r:.60}, not a map")
         self.metadata = {str(key): value for key, value in found.items()}
@@ -142,7 +148,11 @@ class OpenpiSession(Session):
 
     async def close(self) -> None:
         """See `Session`."""
-        await self._connection.close()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._connection.close()
+        except TimeoutError:  # a server that reads nothing does not read this either
+            self._connection.transport.abort()
 
     async def _send(self, message: Mapping[str, Any], timeout_s: float = _CONNECT_S) -> None:
         try:
@@ -157,9 +167,10 @@ class OpenpiSession(Session):
             async with asyncio.timeout(timeout_s):  # one that reads nothing takes nothing
                 await self._connection.send(data)
         except TimeoutError as error:
-            what = f"the server did not take the message within {timeout_s:g} s"
-            raise connection_error(TimeoutError(what)) from error
-        except (ConnectionClosed, OSError) as error:
+            raise late(timeout_s, "the server did not take the message") from error
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        except OSError as error:
             raise connection_error(error) from error
 
     async def _receive(self, timeout_s: float, *, text: bool = False) -> Any:
@@ -175,8 +186,10 @@ class OpenpiSession(Session):
             async with asyncio.timeout(timeout_s):
                 data = await self._connection.recv()
         except TimeoutError as error:
-            raise connection_error(TimeoutError(f"nothing came within {timeout_s:g} s")) from error
-        except (ConnectionClosed, OSError) as error:
+            raise late(timeout_s) from error
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        except OSError as error:
             raise connection_error(error) from error
         if isinstance(data, str):
             if text:
@@ -185,11 +198,14 @@ class OpenpiSession(Session):
         try:
             return unpack(data)
         except CodecError as error:
-            raise rubbish_error(str(error)) from error
+            raise rubbish(str(error), data) from error
 
 
-def check_installed() -> None:
+def check_installed(whose: str = "vla/openpi") -> None:
     """Raises an error unless the libraries are there.
+
+    Args:
+        whose: Who needs them, for the message.
 
     Raises:
         UsageError: They are not; the message says how to get them.
@@ -199,9 +215,20 @@ def check_installed() -> None:
         import websockets
     except ImportError as error:
         raise UsageError(
-            "vla/openpi needs websockets and msgpack: pip install 'icil[vla]'"
+            f"{whose} needs websockets and msgpack: pip install 'icil[vla]'"
         ) from error
     del msgpack, websockets
+
+
+def _closed(error: "ConnectionClosed") -> ModelError:
+    """Returns the error that a connection stands for which the server ended."""
+    if error.rcvd is None:
+        return ModelError("no answer: the connection broke", fault="unavailable")
+    why = _last_line(error.rcvd.reason) if error.rcvd.reason else "it says nothing of why"
+    return ModelError(
+        f"no answer: the server closed the connection with {error.rcvd.code}: {why}",
+        fault="unavailable",
+    )
 
 
 def _packed(demonstrations: Sequence[Shown]) -> bytes:

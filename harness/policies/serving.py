@@ -7,6 +7,7 @@ task's horizon, begins another. What a model says wrongly is replaced as in a ru
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import numpy as np
 from icil.harness.agents import Agent, EpisodeContext, Turn
 from icil.harness.agents.reading import Reader, read_reply
 from icil.harness.policies.codec import CodecError, pack, unpack
+from icil.harness.policies.openpi import check_installed
 from icil.harness.secrets import scrub
 from icil.prompt_builders import PromptBuilder, Selection, Tail
 from icil.tasks import IcilError, Observation, Opening, Task, sample_action
@@ -119,8 +121,9 @@ class PolicyServer:
         """Begins to serve.
 
         Raises:
-            UsageError: The agent cannot play, or the port is taken.
+            UsageError: The agent cannot play, a library is missing, or the port is taken.
         """
+        check_installed("icil serve")
         from websockets.asyncio.server import serve
 
         await self._served.agent.prepare()
@@ -133,6 +136,7 @@ class PolicyServer:
                 max_size=_LONGEST_MESSAGE,
                 ping_interval=None,
                 process_request=_answer_health,
+                logger=_quiet(),
             )
         except OSError as error:
             await self._served.agent.close()
@@ -269,3 +273,17 @@ def _answer_health(connection: "ServerConnection", request: "Request") -> "Respo
     if request.path == _HEALTH:
         return connection.respond(HTTPStatus.OK, "OK\n")
     return None
+
+
+def _quiet() -> logging.Logger:
+    """Returns a log that says nothing of those who come and speak no WebSocket."""
+    log = logging.getLogger(__name__)
+    log.addFilter(_is_ours)
+    return log
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    from websockets.exceptions import WebSocketException
+
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, WebSocketException | EOFError | ConnectionError)

@@ -3,7 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+from icil.harness.models.errors import rubbish_error
+from icil.tasks import ModelError
+
+_BEGINNING = 40
+"""Bytes of an answer that cannot be read which an error repeats."""
 
 Observed = Mapping[str, Any]
 """What is sent of a state: arrays, texts and numbers by the server's own keys."""
@@ -59,6 +65,8 @@ class Session(ABC):
 class Wire(ABC):
     """A protocol, and the address that it is spoken at."""
 
+    name: ClassVar[str]
+    """The protocol's, as it begins the names of agents: `vla/openpi`."""
     endpoint: str
     """The address, to be shown: without user, password and query."""
 
@@ -77,3 +85,15 @@ class Wire(ABC):
 
     async def close(self) -> None:  # noqa: B027 - not all hold anything
         """Closes what its sessions share."""
+
+
+def late(timeout_s: float, what: str = "nothing came") -> ModelError:
+    """Returns the error that silence stands for."""
+    return ModelError(f"no answer: {what} within {timeout_s:g} s", fault="unavailable")
+
+
+def rubbish(why: str, data: bytes) -> ModelError:
+    """Returns the error that an answer stands for which cannot be read; its beginning is told."""
+    begun = repr(data[:_BEGINNING].decode(errors="replace"))
+    more = "…" if len(data) > _BEGINNING else ""
+    return rubbish_error(f"{why}; it begins {begun}{more}" if data else "it is empty")

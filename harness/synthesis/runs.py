@@ -128,7 +128,8 @@ def _taken(folder: Path) -> tuple[float, int]:
 def _explain(plan: Plan, summary: RunSummary, missing: int) -> str:
     agent = plan.cells[0].record.agent
     overlong = "its prompts do not fit its context" if summary.overlong else ""
-    reasons = (*summary.stopped.values(), *summary.faults, overlong)
+    faults = (fault.why for fault in summary.faults)
+    reasons = (*summary.stopped.values(), *faults, overlong)
     why = next(filter(None, reasons), "it was stopped")
     return (
         f"{missing} of {plan.episodes} episodes of {agent} are missing: {why}; what was played is "

@@ -32,9 +32,13 @@ def library() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from gym_pusht.envs.pusht import PushTEnv
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"gym-pusht is not installed whole: {error}; pip install 'icil[robots]'"
+        ) from error
     except ImportError as error:
         raise UsageError(
-            f"gym-pusht cannot be imported: {error}; its library for pictures needs libGL and glib "
-            "(on Debian, apt-get install libgl1 libglib2.0-bin)"
+            f"gym-pusht is installed, and a library of the system is missing: {error}; its "
+            "pictures need libGL and glib (on Debian, apt-get install libgl1 libglib2.0-bin)"
         ) from error
     return PushTEnv

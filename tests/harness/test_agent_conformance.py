@@ -1,19 +1,25 @@
 """The conformance checker of agents, and `icil check` for all kinds."""
 
+import asyncio
 import itertools
+import json
+import threading
 from dataclasses import replace
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from websockets.asyncio.server import serve
 
 from icil.harness import Agent, Capabilities, FakeModel, Reply
 from icil.harness.agents import make
 from icil.harness.cli.check import check
 from icil.harness.cli.main import icil
-from icil.harness.playing.conformance import RULES, check_agent, judge_agent
+from icil.harness.playing.conformance import RULES, check_agent, judge_agent, task_for
+from icil.harness.policies import Execution, pack
 from icil.results import Usage
-from icil.tasks import ModelError, UnknownNameError, sample_action
+from icil.tasks import ModelError, UnknownNameError, UsageError, sample_action
 
 PLAYS, REPLIES, USAGE, RESUMES = list(RULES)[1:]
 EMBEDDED = ["expert", "nearest", "random", "replay"]
@@ -156,6 +162,39 @@ def test_goes_on_after_an_interruption():
     assert "and when resumed" in seen[RESUMES]
 
 
+class Chunks(Agent):
+    """Answers three steps at once."""
+
+    capabilities = Capabilities(state=True, chunked=True)
+    execution = Execution()
+
+    def __init__(self, value=0.5):
+        self.value = value
+
+    async def act(self, turn):
+        return Reply(text=json.dumps([[self.value] * turn.episode.task.action_box.dimension] * 3))
+
+
+def test_an_agent_of_chunks_plays_a_task_of_vectors():
+    assert task_for(Chunks()) == "cheetah"
+    verdicts = list(judge_agent(Chunks))
+    assert all(v.ok for v in verdicts)
+    assert verdicts[1].notes == ("played without a format, 0 demonstrations",)
+    assert not verdicts[-1].notes  # it was interrupted, and went on
+
+
+def test_an_agent_plays_the_task_that_is_named():
+    assert check_agent(Chunks, "gym:Pendulum-v1") == ()
+    assert "a chunk of actions was to be answered" in caught(lambda: Chunks(5.0))[PLAYS]
+
+
+def test_what_never_answers_breaks_one_rule():
+    def fault(reply):
+        raise ModelError("the server answered 500")
+
+    assert list(caught(lambda: Broken(fault))) == [PLAYS]
+
+
 def test_a_resumed_stateful_agent_starts_again():
     class Planner(Broken):
         capabilities = Capabilities(text=True, stateful=True)
@@ -270,6 +309,70 @@ def test_the_command_checks_agents_and_selectors_as_they_are_set(monkeypatch):
     for kind, name in (("agent", "odd"), ("selector", "random"), ("task", "gridworld")):
         with pytest.raises(UnknownNameError, match="unknown setting 'colour'"):
             check.main([kind, name, "--set", "colour=red"], standalone_mode=False)
+
+
+@pytest.fixture
+def vla():
+    """Starts a policy of chunks of zeros; returns the name of its agent."""
+    loop, servers = asyncio.new_event_loop(), []
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def start(dimension):
+        async def talk(connection):
+            await connection.send(pack({}))
+            async for _ in connection:
+                await connection.send(pack({"actions": np.zeros((25, dimension))}))
+
+        async def up():
+            servers.append(await serve(talk, "127.0.0.1", 0))
+
+        asyncio.run_coroutine_threadsafe(up(), loop).result(30)
+        return f"vla/openpi@ws://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}"
+
+    async def down():
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+
+    yield start
+    asyncio.run_coroutine_threadsafe(down(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(30)
+    loop.close()
+
+
+def test_the_command_checks_a_policy_behind_a_server(vla):
+    name = vla(6)
+    done = run("agent", name, "--set", "map=state")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"{name} is asked to play cheetah; --task names another\n")
+    name = vla(1)
+    done = run("agent", name, "--set", "map=state")
+    assert done.exit_code == 1
+    assert "actions have the shape (25, 1); expected (steps, 6)" in done.output
+    assert done.output.endswith(f"agent {name} breaks 1 of 5 rules\n")
+    done = run("agent", name, "--set", "map=state", "--task", "gym:Pendulum-v1")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("name", ["vla/openpi@ws://127.0.0.1:9", "vla/act@http://127.0.0.1:9"])
+def test_nothing_is_checked_of_a_policy_that_is_not_there(name):
+    done = run("agent", name)
+    assert isinstance(done.exception, ModelError)
+    where = name.partition("@")[2]
+    assert str(done.exception) == f"nobody answers at {where}: connection refused"
+    assert "ok" not in done.output
+
+
+def test_a_policy_whose_map_does_not_fit_the_task_is_wrong_usage():
+    arguments = ["agent", "vla/openpi@ws://127.0.0.1:9"]
+    with pytest.raises(UsageError, match="libero is for LIBERO's arm"):
+        check.main([*arguments, "--set", "map=libero"], standalone_mode=False)
+    with pytest.raises(UsageError, match="gridworld has words for actions"):
+        check.main([*arguments, "--task", "gridworld"], standalone_mode=False)
+    with pytest.raises(click.UsageError, match="a selector plays none"):
+        check.main(["selector", "random", "--task", "gridworld"], standalone_mode=False)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,18 @@ def test_published_rows_are_marked_and_have_no_rank(icil, runs, tmp_path):
     assert [row["agent"] for row in found if not row["published"]] == ["nearest"]
 
 
+def test_that_nothing_is_published_is_said(icil, tmp_path):
+    where = tmp_path / "run"
+    task = ("--task", "metaworld/reach-v3", "--format", "proprio")
+    options = ("--agent", "random", "--demos", "0", "--episodes", "1", "--out", where)
+    assert icil("run", *task, *options).code == 0
+    said = icil("leaderboard", where, "--published")
+    assert "nothing is published of these tasks" in said.err
+    assert "there are figures of atari/phoenix, cheetah, chess" in said.err
+    assert "random" in said.out
+    assert icil("leaderboard", where).err == ""
+
+
 def test_json_is_for_scripts(icil, runs):
     board = json.loads(icil("leaderboard", runs / "sweep", "--json").out)
     assert {"rank", "tied", "run", "score_mean"} <= board["leaderboard"][0].keys()

@@ -73,6 +73,60 @@ def test_a_run_is_listed(folder, icil):
     assert "20 of 30 episodes" in out
 
 
+def test_what_models_took_is_summed_by_cell_and_run(folder, icil):
+    found = listed(icil, folder)
+    with closing(load(folder)) as stored:
+        calls = stored.calls()
+    for cell in found["cells"]:
+        mine = calls[calls["cell"] == cell["cell"]]
+        assert cell["calls"] == len(mine)
+        for name in ("input_tokens", "cache_write_tokens", "reasoning_tokens", "images"):
+            assert cell[name] == mine[name].sum()
+    assert found["usage"]["calls"] == len(calls) > 0
+    assert found["usage"]["images"] == calls["images"].sum() > 0
+    assert (found["usage"]["ambiguous"], found["usage"]["cut"]) == (0, 0)
+    assert f"\n{len(calls)} calls, " in icil("show", folder).out
+    free = listed(icil, folder, "--agent", "nearest")["usage"]
+    assert set(free.values()) == {0}
+
+
+def test_options_that_tell_cells_apart_are_listed(tmp_path, icil):
+    experiment = Experiment(
+        task=("tic_tac_toe",),
+        format=("ascii",),
+        agent=("model",),
+        demos=(0,),
+        episodes=1,
+        layout=("single", "chat"),
+    )
+    run(experiment, tmp_path / "run", agents={"model": FakeModel("b2")})
+    names = ["expert", "model [layout=chat]", "model [layout=single]", "random"]
+    found = listed(icil, tmp_path / "run")
+    for rows in (found["cells"], found["episodes"]):
+        assert sorted(one["label"] for one in rows) == names
+        assert {one["agent"] for one in rows} == {"model", "random", "expert"}
+    out = icil("show", tmp_path / "run").out
+    assert out.count("model [layout=chat]") == 2
+    mine = next(one for one in found["episodes"] if one["label"] == "model [layout=chat]")
+    out = icil("show", tmp_path / "run", mine["episode"]).out
+    assert "tic_tac_toe ascii model [layout=chat] 0, opening" in out
+
+
+def test_a_message_is_shown_whole_and_once(tmp_path, icil):
+    message = "the server said " + "much " * 100 + "in the end"
+    model = FakeModel("b2", faults=lambda turn: ModelError(message))
+    experiment = Experiment(
+        task=("tic_tac_toe",), format=("ascii",), agent=("model",), demos=(0,), episodes=12
+    )
+    run(experiment, tmp_path / "run", agents={"model": model})
+    said = " ".join(icil("show", tmp_path / "run", "--agent", "model").out.split())
+    assert said.count(message) == 1
+    numbers = [
+        one["episode"] for one in listed(icil, tmp_path / "run", "--agent", "model")["episodes"]
+    ]
+    assert f"{', '.join(map(str, numbers[:8]))} and 4 more: the server said" in said
+
+
 def test_filters_choose_cells_and_episodes(folder, icil):
     found = listed(icil, folder, "--agent", "model", "--status", "done", "--limit", 3)
     assert {cell["agent"] for cell in found["cells"]} == {"model"}

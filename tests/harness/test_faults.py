@@ -204,12 +204,57 @@ def test_a_prompt_with_too_many_images_is_overlong_with_the_figures(play, conten
     assert messages == {f"the prompt has {most} images, the model takes {most - 1}"}
 
 
-def test_the_command_says_that_episodes_do_not_fit_and_exits_with_0(monkeypatch, icil, tmp_path):
+def test_the_command_says_what_does_not_fit_and_by_how_much_and_exits_with_0(
+    monkeypatch, icil, tmp_path
+):
     monkeypatch.setitem(AGENTS._factories, "small", lambda: FakeModel("b2", context_tokens=1))
-    args = ("--task", "tic_tac_toe", "--format", "ascii", "--agent", "small", "--demos", "0")
-    said = icil("run", *args, "--episodes", "3", "--out", tmp_path / "run")
+    args = ("--task", "tic_tac_toe", "--format", "ascii", "--agent", "small")
+    said = icil("run", *args, "--demos", "0", "--episodes", "3", "--out", tmp_path / "run")
     assert said.code == 0
-    assert "3 episodes do not fit their model's context" in " ".join(said.err.split())
+    told = " ".join(said.err.split())
+    assert "3 episodes do not fit their model's context; their cells have no score" in told
+    assert told.count("tic_tac_toe ascii small, demos 0: the prompt has ") == 1
+    assert told.endswith(" tokens, the model takes 1")
+    said = icil("run", *args, "--demos", "1,2,3,4,5", "--episodes", "3", "--out", tmp_path / "new")
+    told = " ".join(said.err.split())
+    assert "5 episodes do not fit" in told  # one a cell, for it is known beforehand
+    assert told.count("the model takes 1") == 3
+    assert "tic_tac_toe ascii small random, demos 1: the prompt has " in told
+    assert f"and 2 more cells; `icil show {tmp_path / 'new'} --status overlong`" in told
+
+
+@pytest.mark.parametrize("sets", [None, 4])
+def test_nothing_of_a_cell_is_sent_where_the_first_prompt_of_any_episode_does_not_fit(
+    sets, play, contents
+):
+    fields = {"demos": (3,), "episodes": 12, "demo_sets": sets, "concurrency": 1}
+    free = play("free", agents={"fake": FakeModel(by_prompt)}, **fields)
+    first = {opening: tokens for opening, step, tokens, _ in prompts(free.folder) if step == 0}
+    longest = max(first.values())
+    assert first[0] < longest - 20
+    model = FakeModel(by_prompt, context_tokens=longest - 20)
+    summary = play("tight", agents={"fake": model}, **fields)
+    (overlong,) = contents(summary.folder).of(agent="fake")
+    assert (model.calls, overlong["status"]) == (0, "overlong")
+    assert first[overlong["opening"]] > longest - 20
+    (misfit,) = summary.misfits
+    assert (misfit.cell.agent, misfit.why) == ("fake", overlong["message"])
+    play("tight", agents={"fake": model}, **fields)
+    assert model.calls == 0
+
+
+def test_faults_beyond_the_third_kind_are_counted(monkeypatch, icil, tmp_path):
+    def each(turn):
+        index = turn.episode.opening.index
+        return ModelError(f"fault {min(index, 4)}")
+
+    monkeypatch.setitem(AGENTS._factories, "bad", lambda: FakeModel("b2", faults=each))
+    args = ("--task", "tic_tac_toe", "--format", "ascii", "--agent", "bad", "--demos", "0")
+    said = icil("run", *args, "--episodes", "6", "--out", tmp_path / "run")
+    assert said.code == 1
+    told = " ".join(said.err.split())
+    assert "2 × bad: fault 4 1 × bad: fault 0 1 × bad: fault 1 and 2 other faults;" in told
+    assert f"`icil show {tmp_path / 'run'} --status error` lists them" in told
 
 
 class Careless(Selector):

@@ -84,10 +84,11 @@ def test_what_is_wrong_with_a_model_is_told_at_once_and_then_seldom(log):
     ]
 
 
-def test_that_a_model_is_asked_no_more_is_left_to_the_end_of_the_run(log):
+def test_that_a_model_is_asked_no_more_is_told_at_once(log):
     with ProgressBar(5, Console(file=log, width=200)):
-        tell(Trouble("openai/m", "stopped: no such model", ended=True))
-    assert log.getvalue() == ""
+        tell(Trouble("openai/m", "connection refused; trying again (4 of 4)"))
+        tell(Trouble("openai/m", "stopped: nobody answers", ended=True))
+        assert log.getvalue().splitlines()[1:] == ["openai/m: stopped: nobody answers"]
 
 
 def test_a_terminal_shows_what_is_wrong_until_the_model_answers(log):

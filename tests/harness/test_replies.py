@@ -1,5 +1,7 @@
 """What a model says, and what is made of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from icil.harness import FakeModel
@@ -58,6 +60,35 @@ def test_an_illegal_reply_is_told_from_one_that_is_no_action(play, contents):
             seen.add(step["status"])
             task.step(env, task.parse(step["action"], env).value)
     assert seen == {"ok", "illegal"}
+
+
+class Wordy(FakeModel):
+    """Says at its first step what only a lenient reader takes, and is cut off at its second."""
+
+    def __init__(self):
+        super().__init__(lambda turn: f"{'' if turn.step else '**'}{turn.legal_actions()[0]}")
+
+    async def act(self, turn):
+        reply = await super().act(turn)
+        if turn.step == 0:
+            return replace(reply, text=f"{reply.text}**")
+        return replace(reply, finish="length" if turn.step == 1 else "stop")
+
+
+@pytest.mark.parametrize(
+    ("parse", "how"),
+    [("strict", "would be actions if they were"), ("lenient", "are actions only as they are")],
+)
+def test_what_the_other_reading_counts_and_what_was_cut_off_is_told(parse, how, play, contents):
+    agents = {"wordy": Wordy(), "plain": FakeModel("b2")}
+    summary = play(agents=agents, demos=(0, 1), parse=parse)
+    played = contents(summary.folder).of(agent="wordy")
+    replies = sum(len(episode["steps"]) for episode in played)
+    cut = sum(len(episode["steps"]) > 1 for episode in played)
+    assert summary.leaderboard.notes == (
+        f"of {replies} replies of wordy 12 ({12 / replies:.1%}) {how} read leniently, "
+        f"{cut} ({cut / replies:.1%}) were cut off as too long (--max-output-tokens)",
+    )
 
 
 def test_replacements_are_uniform_over_the_legal_actions(play, contents):

@@ -360,7 +360,7 @@ def test_faults_of_cells_that_are_not_asked_for_are_not_told(play):
     first = play(agents={"fake": broken}, demos=(2,))
     assert (first.errors, first.episodes) == (6, 18)
     other = play(agent=("nearest",), demos=(2,))
-    assert (other.errors, other.faults) == (0, {})
+    assert (other.errors, other.faults) == (0, ())
     assert {r.agent: r.errors for r in other.leaderboard.rows} == {"fake": 6, "nearest": 0}
     again = play(agents={"fake": model()}, demos=(2,))
     assert again.errors == 0

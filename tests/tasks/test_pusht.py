@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from icil.harness.experiment import Experiment
-from icil.harness.plan import make_plan
+from icil.harness.planning.experiment import Experiment
+from icil.harness.planning.plan import make_plan
 from icil.tasks import OpeningsError, UnknownNameError, UsageError, make
 from icil.tasks.conformance import check_task
 from icil.tasks.demonstrations import demonstrate, render
@@ -213,3 +213,23 @@ def test_without_gym_pusht_it_says_so_and_is_left_out_of_all_tasks(monkeypatch):
     assert "gridworld" in plan.tasks
     assert "pusht" not in plan.tasks
     assert [note for note in plan.skipped if note.startswith("pusht: gym-pusht is not installed")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("import no_such_module_of_it", r"not installed whole: .*pip install 'icil\[robots\]'"),
+        ("raise ImportError('libGL.so.1: no such file')", "system is missing: libGL.* apt-get"),
+    ],
+)
+def test_what_is_missing_of_gym_pusht_is_told_apart(fault, said, tmp_path, monkeypatch):
+    for name in [one for one in sys.modules if one.partition(".")[0] == "gym_pusht"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "gym_pusht/envs").mkdir(parents=True)
+    (tmp_path / "gym_pusht/__init__.py").touch()
+    (tmp_path / "gym_pusht/envs/__init__.py").touch()
+    (tmp_path / "gym_pusht/envs/pusht.py").write_text(fault)
+    monkeypatch.syspath_prepend(tmp_path)
+    library.cache_clear()
+    with pytest.raises(UsageError, match=said):
+        library()

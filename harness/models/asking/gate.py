@@ -2,13 +2,21 @@
 
 Additive increase, multiplicative decrease, as TCP does: a request that is answered lets a
 little more in; one that was too many lets in half of what is on its way, once for all that
-were sent before. While the server asks to wait, nothing is let in.
+were sent before. How many were too many is remembered: so many are tried again only after a
+while, for each try costs what the server then asks to wait; and if they are too many again, one
+fewer are let in, not half. While the server asks to wait, nothing is let in.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+_HELD = 10.0
+"""For how many times the wait that the server asked for nobody tries what was too many."""
+_HELD_S, _HELD_LONGEST_S = 1.0, 60.0
+"""The same in seconds, at least and at most: what a server counts by the minute is there again."""
 
 
 class Gate:
@@ -27,6 +35,10 @@ class Gate:
         """How many were ever let in."""
         self._cut_at = 0
         """What `_entered` was when the limit was last halved."""
+        self._too_many = math.inf
+        """How many were on their way when it was."""
+        self._held_until = 0.0
+        """When so many are tried again, by the loop's clock, in seconds."""
         self._closed_until = 0.0
         """By the loop's clock, in seconds."""
         self._opening: asyncio.TimerHandle | None = None
@@ -60,7 +72,10 @@ class Gate:
 
     def speed_up(self) -> None:
         """Is told that a request was answered."""
-        self._limit = min(self._most, self._limit + 1 / self._limit)
+        grown = self._limit + 1 / self._limit
+        if asyncio.get_running_loop().time() < self._held_until:
+            grown = min(grown, max(self._limit, self._too_many - 1))
+        self._limit = min(self._most, grown)
         self._let_in()
 
     def slow_down(self, ticket: int, wait_s: float = 0.0) -> None:
@@ -70,12 +85,18 @@ class Gate:
             ticket: The request's, from `enter`.
             wait_s: How long the server asks to wait, in seconds.
         """
+        now = asyncio.get_running_loop().time()
         if ticket > self._cut_at:
             self._cut_at = self._entered
             # Of the limit alone it would take many halvings until fewer are sent than now.
-            self._limit = max(1.0, min(self._limit, self._inside) / 2)
-        until = asyncio.get_running_loop().time() + wait_s
-        self._closed_until = max(self._closed_until, until)
+            sent = min(self.limit, self._inside)
+            if now >= self._held_until and sent >= self._too_many:
+                self._limit = max(1.0, self._too_many - 1)
+            else:
+                self._limit, self._too_many = max(1.0, sent / 2), sent
+            held_s = min(_HELD_LONGEST_S, max(_HELD_S, _HELD * wait_s))
+            self._held_until = now + wait_s + held_s
+        self._closed_until = max(self._closed_until, now + wait_s)
 
     def _free(self) -> bool:
         closed = asyncio.get_running_loop().time() < self._closed_until

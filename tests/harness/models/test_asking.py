@@ -143,7 +143,8 @@ def test_what_is_fatal_for_one_stops_those_that_wait():
     assert provider.calls == 3
 
 
-def test_the_gate_narrows_when_turned_away_and_widens_when_answered():
+def test_the_gate_narrows_when_turned_away_and_widens_when_answered(monkeypatch):
+    monkeypatch.setattr("icil.harness.models.asking.gate._HELD_S", 0.0)
     gate = Gate(8)
     ask(fault("rate_limited"), gate=gate)
     assert gate.limit < 8

@@ -1,9 +1,11 @@
 """`icil run` with models that cost money: what it asks, and what it says."""
 
 import socket
+import sqlite3
 
 import pytest
 
+from icil.harness.estimates.usage_history import FILE_NAME
 from icil.harness.fake_server import FaultRule
 from icil.harness.models.asking import asker as asking
 
@@ -105,3 +107,28 @@ def test_a_server_that_is_not_there_is_soon_given_up_and_the_run_goes_on_later(
     )
     serve(port=port)
     assert go("--concurrency", 1, agent=agent).code == 0
+
+
+def remembered(folder):
+    """How many cells are kept, by provider."""
+    with sqlite3.connect(folder / "cache" / FILE_NAME) as db:
+        return dict(db.execute("SELECT provider, COUNT(*) FROM used GROUP BY provider"))
+
+
+def test_what_another_server_counts_is_never_kept_of_a_provider_s_model(serve, go, tmp_path):
+    server = serve()
+    agents = ("--agent", f"local/m@{server.urls.local}")
+    for _ in range(2):  # the second time nobody is asked
+        assert go("--yes", *agents).code == 0
+        assert remembered(tmp_path) == {"local": 1}
+
+
+def test_a_fault_is_told_once_with_its_agent(serve, go):
+    serve(faults=(FaultRule(kind="404", share=1.0),))
+    said = go("--yes", "--concurrency", 1)
+    assert said.code == 1
+    ends = said.err.splitlines()
+    assert sum("was stopped: the server answered 404" in line for line in ends) == 1
+    assert sum(line.startswith(f"{MODEL}: stopped: ") for line in ends) == 1  # when it happened
+    assert "×" not in said.err
+    assert "(1 episode)" in said.err

@@ -76,18 +76,64 @@ def test_half_of_those_that_are_inside_are_let_in_however_many_might_have_been()
     played(scene)
 
 
-def test_answers_widen_it_by_about_one_a_round_up_to_the_most():
+def answer(gate, number):
+    for _ in range(number):
+        gate.speed_up()
+    return gate.limit
+
+
+@pytest.mark.parametrize(("wait_s", "held_s"), [(0, 1), (0.01, 1), (2, 20), (1000, 60)])
+def test_what_was_too_many_is_tried_again_after_a_while_and_then_one_more_a_round(wait_s, held_s):
     async def scene():
-        gate = Gate(6)
+        gate, loop = Gate(8), asyncio.get_running_loop()
+        now = loop.time()
+        loop.time = lambda: now
         async with full(gate, 6) as tickets:
-            gate.slow_down(tickets[0])
+            gate.slow_down(tickets[0], wait_s)
         assert gate.limit == 3
-        for _ in range(4):
-            gate.speed_up()
+        assert answer(gate, 9) == 5
+        now += wait_s + held_s - 0.001
+        assert answer(gate, 100) == 5
+        now += 0.002
+        assert answer(gate, 4) == 5
+        assert answer(gate, 2) == 6  # it was fewer than were too many
+        assert answer(gate, 7) == 7
+        assert answer(gate, 100) == 8
+        now -= wait_s + held_s  # or the scene would have taken too long
+
+    played(scene)
+
+
+def test_a_try_that_fails_costs_one_place_and_one_too_many_below_it_half():
+    async def scene():
+        gate, loop = Gate(64), asyncio.get_running_loop()
+        now = began = loop.time()
+        loop.time = lambda: now
+        async with full(gate, 10) as tickets:
+            gate.slow_down(tickets[0])
+        assert answer(gate, 100) == 9
+        for _ in range(3):
+            now += 1.001
+            assert answer(gate, 10) == 10
+            async with full(gate, 10) as tickets:
+                gate.slow_down(tickets[0])
+            assert gate.limit == answer(gate, 100) == 9
+        async with full(gate, 9) as tickets:  # the server takes fewer than before
+            gate.slow_down(tickets[0])
         assert gate.limit == 4
-        for _ in range(100):
-            gate.speed_up()
-        assert gate.limit == 6
+        assert answer(gate, 100) == 8
+        now = began  # or the scene would have taken too long
+
+    played(scene)
+
+
+def test_what_is_too_many_is_learnt_anew_while_nothing_is_tried():
+    async def scene():
+        gate = Gate(64)
+        for inside, below in ((64, 63), (40, 39), (9, 8), (2, 1), (1, 1)):
+            async with full(gate, min(inside, gate.limit)) as tickets:
+                gate.slow_down(tickets[-1])
+            assert answer(gate, 5000) == below
 
     played(scene)
 

@@ -78,7 +78,7 @@ class OpenpiServer:
 
 @pytest.fixture(autouse=True)
 def no_long_waits(monkeypatch):
-    monkeypatch.setattr("icil.harness.policies.agent._FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("icil.harness.policies.asking._FIRST_WAIT_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,26 @@ def openpi_server(loop):
             server.url = f"ws://127.0.0.1:{loop.run(server.start())}"
             stack.callback(lambda: loop.run(server.stop()))
             return server
+
+        yield start
+
+
+@pytest.fixture
+def websocket(loop):
+    """Starts a server whose connections a coroutine handles; returns its address."""
+    with ExitStack() as stack:
+
+        def start(handle):
+            async def up():
+                return await serve(handle, "127.0.0.1", 0, compression=None)
+
+            async def down():
+                server.close()
+                await server.wait_closed()
+
+            server = loop.run(up())
+            stack.callback(lambda: loop.run(down()))
+            return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
         yield start
 

@@ -43,7 +43,8 @@ def test_a_vector_comes_back_in_each_of_its_forms(answer, act_server, play):
     ("answer", "said"),
     [
         ((500, b"CUDA out of memory"), "the server answered 500"),
-        ((200, b"<html>"), "not to be understood"),
+        ((200, b"<html>"), r"not to be understood: no JSON \(.*\); it begins '<html>'"),
+        ((200, b""), "it is empty"),
         ((200, b'{"__numpy__": "AAAA", "dtype": "|O", "shape": [1]}'), "not to be understood"),
         ((200, b'{"__numpy__": "AAAA", "dtype": "<f4", "shape": [6]}'), "not to be understood"),
         ("error", "not to be understood"),

@@ -9,7 +9,7 @@ import pytest
 from icil.harness.playing.chunks import Chunks
 from icil.harness.policies import ChunkError, ChunkExecutor, Execution, Mapped, check_chunk
 from icil.harness.policies.agent import _reply
-from icil.harness.policies.mapping import _Actions
+from icil.harness.policies.map_file import Actions
 from icil.harness.policies.wire import Answered
 from icil.tasks import ActionBox, ExperimentError
 
@@ -121,7 +121,7 @@ def test_no_execution(text):
 def test_a_bound_that_has_more_digits_than_are_kept_can_be_played():
     box = ActionBox(np.array([0.1 + 1e-12, -1.0]), np.array([2 * np.pi, 1.0]))
     task = SimpleNamespace(action_box=box, word=lambda vector: str(vector.tolist()))
-    talk = SimpleNamespace(mapped=Mapped(task, box, {}, _Actions()), metadata={})
+    talk = SimpleNamespace(mapped=Mapped(task, box, {}, Actions()), metadata={})
     answered = Answered(content={"actions": np.array([[0.1, -1.0], [6.3, 1.0]])})
     reply = _reply(talk, answered, {}, 0.1, tolerance=0.01)
     assert json.loads(reply.text) == [[0.1 + 1e-12, -1.0], [2 * np.pi, 1.0]]

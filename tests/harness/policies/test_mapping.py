@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import yaml
 
 from icil.harness.policies import ObservationMap, PictureFormat, presets
+from icil.harness.policies.map_file import read_map
 from icil.tasks import ExperimentError, make
 
 TASK = make("cheetah")
@@ -66,22 +68,85 @@ def test_answers_are_read_as_the_map_says(write):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "observation"),
-        ("[1]", "its content"),
+        ("{}", "observation: expected the server's keys, each with what it is given .*nothing"),
+        ("{observation: {}}", "observation: expected the server's keys"),
+        ("{observation: [a]}", "observation: expected the server's keys"),
+        ("{observations: {a: frame}}", "unknown key 'observations'; did you mean 'observation'"),
+        ("[1]", r"expected the keys observation, image and actions, got \[1\]"),
+        ("", "expected the keys observation, image and actions, got nothing"),
         ("{observation: {a: frames}}", "expected frame"),
         ("{observation: {a: frame:wrist}}", "no view 'wrist'"),
         ("{observation: {a: proprio:3}}", "proprio:FIRST:END"),
         ("{observation: {a: proprio:3:99}}", "has 17 numbers"),
         ("{observation: {a: proprio:3:3}}", "no 3:3"),
-        ("{observation: {a: proprio}, image: {size: 0}}", "image.size"),
-        ("{observation: {a: proprio}, pictures: {}}", "pictures"),
+        (
+            "{observation: {a: proprio}, image: {size: 0}}",
+            "image.size: expected the pix.*got 0",
+        ),
+        ("{observation: {a: proprio}, image: {sise: 9}}", "image: unknown key 'sise'; .* 'size'"),
+        ("{observation: {a: proprio}, image: 9}", "image: expected a map with the keys size, "),
+        ("{observation: {a: proprio}, pictures: {}}", "unknown key 'pictures'"),
+        ("{observation: {a: proprio}, actions: {columns: [0, 4, 6]}}", "actions.columns: expected"),
+        ("{observation: {a: proprio}, actions: {columns: [6, 0]}}", "END is the greater"),
+        ("{observation: {a: proprio}, actions: {columns: [-6, 0]}}", "two numbers from 0"),
+        (
+            "{observation: {a: proprio}, actions: {columns: [0, 9]}}",
+            r"actions.columns: \[0, 9\] takes 9 numbers .* an action of cheetah has 6",
+        ),
+        ("{observation: {a: {value: .nan}}}", "observation: a: value: expected .*finite, got nan"),
+        ("{observation: {a: {value: [0, -.inf]}}}", "numbers that are finite"),
+        ("{observation: {a: {value: [1e300]}}}", "numbers that are finite"),
+        ("{observation: {a: {value: [[1, 2], [3]]}}}", "value: expected"),
+        ("{observation: {a: {value: [up]}}}", "value: expected"),
+        ("{observation: {a: {value: 2026-01-01}}}", "value: expected"),
+        ("{observation: {a: {value: {b: 1}}}}", "value: expected"),
         ("{observation: {a: {b: nothing}}}", "observation: a: b"),
         ("observation: {", "map"),
     ],
 )
 def test_a_wrong_map_is_named_with_its_place(text, said, write):
-    with pytest.raises(ExperimentError, match=said):
+    with pytest.raises(ExperimentError, match=said) as found:
         write(text).fit(TASK)
+    assert "map.yaml" in str(found.value)
+
+
+@pytest.mark.parametrize("text", ["7", "0.5", "true", "null", "hand", "[[1, 2], [3, 4]]"])
+def test_constants_are_sent_as_they_stand(text, env, write):
+    sent = write(f"{{observation: {{a: {{value: {text}}}}}}}").fit(TASK).observe(env)["a"]
+    assert np.array_equal(sent, yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("name", ["aloha", "droid", "libero"])
+def test_a_preset_of_a_robot_fits_no_other(name):
+    with pytest.raises(ExperimentError, match=rf"{name} is for .*; cheetah has 17 and 6, and what"):
+        ObservationMap(name).fit(TASK)
+
+
+BODY = """
+robot: {name: a runner, body: {position: 8, velocity: 9}, action: {motors: 6}}
+observation: {state: proprio}
+"""
+
+
+def test_a_map_of_a_robot_fits_a_task_with_as_many_numbers(write):
+    found = write(BODY)
+    assert found.fit(TASK).sources.keys() == {"state"}
+    assert "robot" not in found.settings  # what is sent is the same without it
+    with pytest.raises(ExperimentError, match="Pendulum-v1 has 3 and 1"):
+        found.fit(make("gym:Pendulum-v1"))
+
+
+@pytest.mark.parametrize("name", presets())
+def test_what_a_preset_means_is_what_it_sends_and_takes(name):
+    found = read_map(name)
+    if found.robot is not None:
+        ends = [int(s.rpartition(":")[2]) for s in sources(found.observation) if "proprio:" in s]
+        assert sum(found.robot.body.values()) == max(ends)
+        assert found.actions.columns == (0, sum(found.robot.action.values()))
+
+
+def sources(wanted):
+    return [s for one in wanted.values() for s in (sources(one) if type(one) is dict else [one])]
 
 
 def test_places_that_are_none():

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from websockets.asyncio.server import serve
 
 from icil.harness.agents import make
+from icil.harness.models.asking.trouble import listening
 from icil.harness.policies import pack
 from icil.tasks import ModelError, UsageError, load_pool_for
 from icil.tasks import make as make_task
@@ -226,41 +226,113 @@ def test_a_late_answer_is_not_taken_for_that_to_the_next_question(openpi_server,
     assert all("0.9" not in reply.text for reply in replies)
 
 
-def test_a_server_that_reads_nothing_is_a_fault(loop, tmp_path, play, monkeypatch):
-    monkeypatch.setattr("icil.harness.policies.agent._TRIES", 1)
+def test_a_server_that_reads_nothing_is_a_fault(websocket, tmp_path, play, monkeypatch):
+    monkeypatch.setattr("icil.harness.policies.asking._TRIES", 1)
 
     async def deaf(connection):
         await connection.send(pack({}))
         connection.transport.pause_reading()
-        await asyncio.sleep(20)
-
-    async def up():
-        return await serve(deaf, "127.0.0.1", 0, compression=None)
+        await asyncio.sleep(5)
+        connection.transport.abort()
 
     path = tmp_path / "map.yaml"
     path.write_text("{observation: {image: frame}, image: {size: 2048}}")  # no buffer holds it
-    server = loop.run(up())
-    name = f"vla/openpi@ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     limits = {"timeout_s": 0.3, "first_timeout_s": 0.3}
-    try:
-        with pytest.raises(ModelError, match="did not take the message"):
-            play(make(name, {"map": str(path), **limits}))
-    finally:
-        loop.loop.call_soon_threadsafe(server.close)
+    with pytest.raises(ModelError, match="did not take the message"):
+        play(make(f"vla/openpi@{websocket(deaf)}", {"map": str(path), **limits}))
 
 
-@pytest.mark.parametrize("answer", [b"\xc1", b"", pack({"a": 1})[:-1]])
-def test_rubbish_is_a_fault(answer, openpi_server, state_map, play):
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\xc1", "no msgpack: .*it begins '.'"),
+        (b"", "it is empty"),
+        (pack({"a": 1})[:-1], r"it begins '\S+a'"),
+        (b"<html>" + b" " * 99, "it begins '<html> +'…"),
+    ],
+)
+def test_rubbish_is_a_fault(answer, said, openpi_server, state_map, play):
     server = openpi_server(lambda m, n: constant()(m, n) if n == 1 else answer)
-    with pytest.raises(ModelError, match="not to be understood"):
+    with pytest.raises(ModelError, match=f"not to be understood: .*{said}"):
         play(agent_of(server, state_map), 2)
 
 
-def test_nobody_there_stops_the_agent(state_map, play):
-    agent = make("vla/openpi@ws://127.0.0.1:9", {"map": state_map})
-    with pytest.raises(ModelError, match=r"no policy answers at ws://127\.0\.0\.1:9") as found:
-        play(agent)
+@pytest.fixture
+def told():
+    """What is told of trouble."""
+    heard = []
+    with listening(heard.append):
+        yield heard
+
+
+@pytest.mark.parametrize("name", ["vla/openpi@ws://{}:9", "vla/act@http://{}:9"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_nobody_there_stops_the_agent(name, host, state_map, play, told):
+    name = name.format(host)
+    where = name.partition("@")[2]
+    with pytest.raises(ModelError) as found:
+        play(make(name, {"map": state_map}))
+    assert str(found.value) == f"nobody answers at {where}: connection refused, 5 times in a row"
     assert found.value.fault == "fatal"
+    *again, last = told
+    assert [one.what.partition("; ")[0] for one in again] == ["connection refused"] * 4
+    assert "trying again in 0.01 s (2 of 5)" in again[0].what
+    assert {one.model for one in told} == {name}
+    assert (last.what, last.ended) == (f"stopped: {found.value}", True)
+
+
+def test_a_text_in_place_of_a_chunk_is_no_silence(openpi_server, state_map, play, told):
+    server = openpi_server(lambda message, count: "hello")
+    with pytest.raises(ModelError) as found:
+        play(agent_of(server, state_map))
+    assert str(found.value) == (
+        f"the server at {server.url} has answered no observation, 5 times in a row; the last time: "
+        "the policy failed: hello"
+    )
+    assert told[0].what == "the policy failed: hello; trying again in 0.01 s (2 of 5)"
+
+
+def test_what_is_retried_is_told_until_it_is_answered(openpi_server, state_map, play, told):
+    server = openpi_server(lambda m, n: "busy" if n == 2 else constant()(m, n))
+    play(agent_of(server, state_map), 2)
+    assert [one.what and one.what.partition(";")[0] for one in told] == [
+        None,
+        "the policy failed: busy",
+        None,
+    ]
+
+
+def test_a_server_that_is_silent_is_told_of_before_it_is_given_up(
+    openpi_server, state_map, play, told, monkeypatch
+):
+    monkeypatch.setattr("icil.harness.policies.asking._SLOW_S", 0.2)
+    server = openpi_server(lambda m, n: (1.0, constant()(m, n)))
+    play(agent_of(server, state_map))
+    assert [one.what for one in told] == ["no answer for 0.2 s; it may take 600 s", None]
+
+
+def test_a_connection_that_is_closed_is_told_with_the_servers_reason(websocket, state_map, play):
+    async def refuse(connection):
+        await connection.send(pack({}))
+        await connection.recv()
+        await connection.close(1011, "no GPU is left")
+
+    with pytest.raises(ModelError, match="closed the connection with 1011: no GPU is left"):
+        play(make(f"vla/openpi@{websocket(refuse)}", {"map": state_map}))
+
+
+def test_what_speaks_another_protocol_is_told(act_server, state_map, play):
+    server = act_server(lambda message: [0.0] * 6)
+    with pytest.raises(ModelError, match="refuses the connection with status 404"):
+        play(make(f"vla/openpi@{server.url.replace('http', 'ws')}", {"map": state_map}))
+
+
+def test_metadata_that_is_no_map_is_told(websocket, state_map, play):
+    async def greet(connection):
+        await connection.send("welcome!")
+
+    with pytest.raises(ModelError, match="metadata is 'welcome!', not a map"):
+        play(make(f"vla/openpi@{websocket(greet)}", {"map": state_map}))
 
 
 def test_a_key_is_sent_and_shown_nowhere(openpi_server, state_map, monkeypatch, play):

@@ -82,6 +82,28 @@ def test_a_chunk_is_played_step_by_step(openpi_server, state_map, tmp_path):
             assert task.step(env, parsed.value).reward == pytest.approx(one["reward"])
 
 
+def test_a_preset_of_another_robot_is_refused_before_anything_is_sent(openpi_server, tmp_path):
+    server = openpi_server(policy())
+    asked = experiment(server, "libero").model_dump()
+    with pytest.raises(UsageError, match="libero is for LIBERO's arm: 8 numbers of its body"):
+        run(Experiment(**asked | {"agent": asked["agent"][1:]}), tmp_path / "run")
+    assert not server.connections
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_execution_in_one_folder_is_named_and_nothing_else(
+    openpi_server, state_map, tmp_path
+):
+    server = openpi_server(policy())
+    run(experiment(server, state_map, episodes=1), tmp_path / "run")
+    with pytest.raises(UsageError) as found:
+        run(experiment(server, state_map, 1, execution="receding"), tmp_path / "run")
+    said = str(found.value)
+    assert f"settings is agent vla/openpi@{server.url} (execution open_loop) there" in said
+    assert "(execution receding) here" in said
+    assert "map" not in said
+
+
 @pytest.mark.parametrize("execution", ["open_loop", "open_loop:3", "receding", "ensemble:0.1"])
 def test_an_interrupted_run_comes_out_as_an_undisturbed_one(
     execution, openpi_server, state_map, tmp_path
@@ -117,7 +139,7 @@ def test_nobody_there_stops_the_policy_and_the_others_play_on(state_map, tmp_pat
         url = "ws://127.0.0.1:9"
 
     summary = run(experiment(Nobody, state_map), tmp_path / "run")
-    assert "no policy answers" in summary.stopped["vla/openpi@ws://127.0.0.1:9"]
+    assert "nobody answers at ws://127" in summary.stopped["vla/openpi@ws://127.0.0.1:9"]
     done = {row.agent: row.episodes for row in summary.leaderboard.rows}
     assert done["random"] == 3
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 import urllib.request
 
 import numpy as np
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from icil.harness import Experiment
 from icil.harness.agents import make as make_agent
@@ -162,6 +164,53 @@ def test_our_own_client_plays_with_our_own_server(tmp_path, play):
 def test_what_cannot_be_served(fields, said):
     with pytest.raises(UsageError, match=said):
         offered(**fields)
+
+
+STRANGERS = (
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST /act HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+    b"hello\r\n\r\n",
+    b"",
+)
+
+
+def test_those_who_speak_no_websocket_are_no_traceback(caplog):
+    async def go():
+        async with PolicyServer(offered()) as server:
+            port = int(server.url.rpartition(":")[2])
+            for said in STRANGERS:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(said)
+                writer.write_eof()
+                await reader.read()
+                writer.close()
+            async with connect(server.url) as client:
+                return unpack(await client.recv())
+
+    assert asyncio.run(go())["model"] == "nearest"
+    assert not [one for one in caplog.records if one.levelname in ("ERROR", "CRITICAL")]
+
+
+def test_a_fault_of_ours_is_still_written(caplog):
+    class Wrong(FakeModel):
+        async def begin(self, episode):
+            raise KeyError("a slip")
+
+    async def go():
+        async with PolicyServer(by_model(Wrong("x"))) as server, connect(server.url) as client:
+            await client.recv()
+            await client.send(pack(STATE))
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+
+    asyncio.run(go())
+    assert "a slip" in caplog.text
+
+
+def test_without_websockets_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    with pytest.raises(UsageError, match=r"icil serve needs .*pip install 'icil\[vla\]'"):
+        offered()
 
 
 def test_a_port_that_is_taken():
