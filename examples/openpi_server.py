@@ -9,6 +9,7 @@ connection is an episode and has a session of its own.
 import asyncio
 import contextlib
 import http
+import logging
 import traceback
 
 import msgpack
@@ -22,6 +23,8 @@ def main(parser, load):
     given = parser.parse_args()
     if bool(given.path) == bool(given.random):
         parser.error("give either a policy or --random")
+    # Whoever comes and speaks no WebSocket would leave a traceback.
+    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(load(given), given.host, given.port))
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,12 +107,25 @@ def run(
         messages.print(f"stopped; the same command goes on ({folder})", markup=False)
         raise click.exceptions.Exit(130) from None
     print_leaderboard(summary.leaderboard, make_console())
+    _print_errors_of_actions(plan, folder)
     if report:
         _report(summary, messages)
     for name in ("leaderboard.csv", *(["figures", "report.html"] if report else [])):
         click.echo(f"{folder / name}")
     click.echo(f"run folder: {folder}")
     _tell(plan, summary, messages)
+
+
+def _print_errors_of_actions(plan: "Plan", folder: Path) -> None:
+    """Prints what a score of exact actions cannot tell: how far vectors are from the true ones."""
+    from icil.harness.cli.action_errors_table import print_action_errors
+    from icil.harness.cli.tables import make_console
+    from icil.results import open_run
+
+    vectors = any(one.task.action_box is not None for one in plan.tasks.values())
+    if plan.experiment.teacher_forced and vectors:
+        with closing(open_run(folder, checked=True)) as store:
+            print_action_errors(store, make_console())
 
 
 def _report(summary: "RunSummary", messages: "Console") -> None:

@@ -90,3 +90,13 @@ def test_what_was_recorded_is_known_by_its_content_and_its_errors_anywhere(
     shown = icil("leaderboard", home / "run", "--actions")
     assert "0.0000" in shown.out
     assert "no folder" not in shown.out
+
+
+def test_a_teacher_forced_run_of_vectors_prints_its_errors(tmp_path, icil):
+    command = "run --task cheetah --format proprio --agent nearest --demos 1 --episodes 2"
+    said = icil(*command.split(), "--teacher-forced", "--no-report", "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    after = said.out[said.out.index("by dimension") :]
+    assert "0.0000 [0.000, 0.000]" in after  # it is shown the very episode that it plays again
+    said = icil(*command.split(), "--no-report", "--out", tmp_path / "other")
+    assert "by dimension" not in said.out
