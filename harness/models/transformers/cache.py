@@ -1,9 +1,9 @@
 """What a model has computed of a prompt's beginning, kept for the next prompt that begins so.
 
-A prompt is computed in blocks of so many tokens, counted from its beginning, and only whole
-blocks are taken over from an earlier prompt. So every block is computed in the same shape
-whatever was computed before, and an answer does not depend on what is kept: not on the order of
-episodes, not on how many play at once.
+A prompt is computed in blocks, counted from its beginning: of so many tokens, or where it has
+images (`images.py`) of so many of them. Only whole blocks are taken over from an earlier prompt.
+So every block is computed in the same shape whatever was computed before, and an answer does not
+depend on what is kept: not on the order of episodes, not on how many play at once.
 
     CutBeginnings      keys and values alone: cut back to what two prompts have in common
     CopiedBeginnings   with a recurrent state, which cannot be set back: kept as it is where the
@@ -11,8 +11,11 @@ episodes, not on how many play at once.
 """
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,9 @@ from transformers.cache_utils import (
 )
 
 BLOCK = 512
-"""Tokens of a block."""
+"""Tokens of a block without images."""
+UNABLE = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+"""What models raise that cannot go on, each in a way of its own."""
 _CUT = (DummyLayer, DynamicIndexedLayer, DynamicLayer)
 """Kinds of layers that can be cut off at any token."""
 _COPIED = (LinearAttentionAndFullAttentionLayer, LinearAttentionLayer)
@@ -41,7 +46,35 @@ _TRIED, _BEGUN = 24, 16
 _DEVIATION = 0.05
 """By which share the two ways may differ there: rounding makes up 1 %, a lost state half."""
 
+
 TokenIds = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """A prompt's tokens, and where its blocks end, which does not depend on what comes later."""
+
+    ids: TokenIds
+    """Shape (tokens,); what two prompts have in common is told by these."""
+    ends: tuple[int, ...]
+    """How many tokens there are up to the end of each block."""
+
+    @staticmethod
+    def of_text(ids: TokenIds) -> "Blocks":
+        """Returns the blocks of a prompt without images."""
+        return Blocks(ids, tuple(range(BLOCK, len(ids) + 1, BLOCK)))
+
+    def whole(self, length: int) -> int:
+        """Returns how many of the first so many tokens are in whole blocks."""
+        index = bisect_right(self.ends, length)
+        return self.ends[index - 1] if index else 0
+
+    def shared(self, known: TokenIds) -> int:
+        """Returns how many tokens can be taken over, in whole blocks.
+
+        The prompt's last token is never among them: what follows it is to be computed.
+        """
+        return self.whole(common_length(known, self.ids[:-1]))
 
 
 class Beginning:
@@ -76,31 +109,30 @@ class Beginnings(ABC):
         self._kept: OrderedDict[bytes, Beginning] = OrderedDict()
 
     @abstractmethod
-    def take(self, prefix: bytes, ids: TokenIds) -> Beginning:
+    def take(self, prefix: bytes, blocks: Blocks) -> Beginning:
         """Returns the longest known beginning of a prompt, to go on with.
 
         Args:
             prefix: The hash of the prompt's prefix.
-            ids: The prompt's tokens.
+            blocks: The prompt's tokens.
         """
 
     @abstractmethod
-    def reached(self, prefix: bytes, beginning: Beginning, common: int) -> None:
+    def reached(
+        self, prefix: bytes, beginning: Beginning, blocks: Blocks, common: Callable[[], int]
+    ) -> None:
         """Is told of each block that was computed.
 
         Args:
             prefix: The hash of the prompt's prefix.
             beginning: What is known now.
-            common: How many tokens all prompts with that prefix have in common.
+            blocks: The prompt's tokens.
+            common: Tells how many tokens all prompts with that prefix have in common.
         """
 
     @abstractmethod
-    def give_back(self, prefix: bytes, beginning: Beginning) -> None:
+    def give_back(self, prefix: bytes, beginning: Beginning, blocks: Blocks) -> None:
         """Is given what was taken, when the prompt was answered."""
-
-    def knows(self, prefix: bytes) -> bool:
-        """Returns whether a beginning of a prefix is kept."""
-        return prefix in self._kept
 
     def clear(self) -> None:
         """Keeps none."""
@@ -116,20 +148,20 @@ class Beginnings(ABC):
         while len(self._kept) >= max(1, self._most):
             self._kept.popitem(last=False)
 
-    def _new(self, ids: TokenIds) -> Beginning:
-        return Beginning(_new_cache(self._config), ids[:0])
+    def _new(self) -> Beginning:
+        return Beginning(_new_cache(self._config), np.empty(0, np.int64))
 
 
 class CutBeginnings(Beginnings):
     """Of models that hold nothing but keys and values."""
 
-    def take(self, prefix: bytes, ids: TokenIds) -> Beginning:
+    def take(self, prefix: bytes, blocks: Blocks) -> Beginning:
         """See `Beginnings`; what is known of another prefix is copied."""
-        shared = {key: _shared(kept.ids, ids) for key, kept in self._kept.items()}
+        shared = {key: blocks.shared(kept.ids) for key, kept in self._kept.items()}
         best = max(shared, key=shared.__getitem__, default=prefix)
         if not shared.get(best):
             self._make_room(prefix)
-            return self._new(ids)
+            return self._new()
         if best == prefix or len(self._kept) >= self._most:
             found = self._kept.pop(best)
         else:
@@ -139,37 +171,41 @@ class CutBeginnings(Beginnings):
         found.cut(shared[best])
         return found
 
-    def reached(self, prefix: bytes, beginning: Beginning, common: int) -> None:
+    def reached(
+        self, prefix: bytes, beginning: Beginning, blocks: Blocks, common: Callable[[], int]
+    ) -> None:
         """See `Beginnings`."""
 
-    def give_back(self, prefix: bytes, beginning: Beginning) -> None:
+    def give_back(self, prefix: bytes, beginning: Beginning, blocks: Blocks) -> None:
         """See `Beginnings`."""
-        beginning.cut(whole_blocks(len(beginning.ids)))
+        beginning.cut(blocks.whole(len(beginning.ids)))
         self._put(prefix, beginning)
 
 
 class CopiedBeginnings(Beginnings):
     """Of models that hold a recurrent state as well."""
 
-    def take(self, prefix: bytes, ids: TokenIds) -> Beginning:
+    def take(self, prefix: bytes, blocks: Blocks) -> Beginning:
         """See `Beginnings`."""
         whole = {
             key: len(kept.ids)
             for key, kept in self._kept.items()
-            if _shared(kept.ids, ids) == len(kept.ids)
+            if blocks.shared(kept.ids) == len(kept.ids)
         }
         if not whole:
-            return self._new(ids)
+            return self._new()
         best = max(whole, key=whole.__getitem__)
         self._kept.move_to_end(best)
         return deepcopy(self._kept[best])
 
-    def reached(self, prefix: bytes, beginning: Beginning, common: int) -> None:
+    def reached(
+        self, prefix: bytes, beginning: Beginning, blocks: Blocks, common: Callable[[], int]
+    ) -> None:
         """See `Beginnings`."""
-        if len(beginning.ids) == whole_blocks(common):
+        if prefix not in self._kept and len(beginning.ids) == blocks.whole(common()):
             self._put(prefix, deepcopy(beginning))
 
-    def give_back(self, prefix: bytes, beginning: Beginning) -> None:
+    def give_back(self, prefix: bytes, beginning: Beginning, blocks: Blocks) -> None:
         """See `Beginnings`."""
 
 
@@ -183,24 +219,11 @@ def make_beginnings(model: Any, most: int) -> Beginnings | None:
     return (CutBeginnings if kinds <= set(_CUT) else CopiedBeginnings)(model.config, most)
 
 
-def whole_blocks(length: int) -> int:
-    """Returns how many of so many tokens are in whole blocks."""
-    return length // BLOCK * BLOCK
-
-
 def common_length(one: TokenIds, other: TokenIds) -> int:
     """Returns with how many of the same tokens two sequences begin."""
     length = min(len(one), len(other))
     different = np.flatnonzero(one[:length] != other[:length])
     return int(different[0]) if len(different) else length
-
-
-def _shared(known: TokenIds, ids: TokenIds) -> int:
-    """Returns how many tokens can be taken over, in whole blocks.
-
-    The prompt's last token is never among them: what follows it is to be computed.
-    """
-    return whole_blocks(common_length(known, ids[:-1]))
 
 
 def _new_cache(config: Any) -> DynamicCache:
@@ -225,8 +248,8 @@ def _goes_on_right(model: Any) -> bool:
             model.base_model(**begun, past_key_values=cache, use_cache=True)
             rest = {"input_ids": ids[:, _BEGUN:], "attention_mask": mask}
             found = model.base_model(**rest, past_key_values=cache, use_cache=True)[0].float()
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
-            return False  # those that take one token at a time fail in ways of their own
+        except UNABLE:
+            return False
     deviation = torch.linalg.vector_norm(found - whole) / torch.linalg.vector_norm(whole)
     return bool(deviation < _DEVIATION)
 

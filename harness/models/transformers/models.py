@@ -1,72 +1,43 @@
-"""Models of transformers, loaded from a folder and asked with prompts.
+"""Models of transformers that are asked with prompts, and among them those of texts only.
 
-    TextModel        a causal language model: texts only; goes on where a kept beginning ends
-    ImageTextModel   sees the images of a prompt in their order; computes every prompt anew
-
-A prompt is worded by the chat template that stands in the folder. Without one, a prompt of one
-message is its text as it is, for a model that goes on with it; a conversation is marked by
-`User: ` and `Assistant: ` at the beginning of each message and a blank line at its end.
+They go on where a kept beginning of a prompt ends (`cache.py`).
 """
 
-import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jinja2 import TemplateError as ChatTemplateError
-from PIL import Image
-from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     GenerationConfig,
     LogitsProcessorList,
     StoppingCriteriaList,
 )
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
-)
 from transformers.utils import logging
 
 from icil.harness.models.completion import Place
+from icil.harness.models.transformers import images, wording
 from icil.harness.models.transformers.cache import (
-    BLOCK,
-    TokenIds,
+    Beginning,
+    Beginnings,
+    Blocks,
     common_length,
     make_beginnings,
 )
 from icil.harness.models.transformers.drawing import Draw, make_draw
 from icil.harness.models.transformers.logprobs import Likeliest, TokenLogprobs
-from icil.prompt_builders import ImagePart, Part, Prompt, TextPart
+from icil.prompt_builders import ImagePart, Part, Prompt
 from icil.prompt_builders.messages import Message
-from icil.prompt_builders.parts import merge_text
-from icil.tasks import ModelError, UnknownNameError, UsageError
+from icil.tasks import ModelError
 
-_DTYPES = ("auto", "bfloat16", "float16", "float32")
-_MARKS = {"user": "User: ", "assistant": "Assistant: "}
 _PROCESSED = ("min_new_tokens", "no_repeat_ngram_size", "repetition_penalty")
 """Parameters that transformers' own configuration takes."""
-_HERE: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-"""Nothing is fetched, and no code is run that stands in the folder."""
-_UNLOADABLE = (
-    AttributeError,
-    ImportError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    SafetensorError,
-    TypeError,
-    ValueError,
-)
-"""What is raised of a folder that is not as it should be, or needs a library that is not there."""
 
 
 class Generated(NamedTuple):
@@ -85,41 +56,14 @@ class Generated(NamedTuple):
     """None where they were not asked for."""
 
 
-def load(folder: Path, *, device: str | None, dtype: str, caches: int) -> "LocalModel":
-    """Loads a model.
-
-    Args:
-        folder: With the model, its tokenizer (or processor) and its configuration.
-        device: As PyTorch names it; None for the first GPU, or the CPU where there is none.
-        dtype: `auto`, or as PyTorch names it.
-        caches: Of how many prompts the keys and values are kept.
-
-    Raises:
-        UsageError: It cannot be loaded, or a setting cannot be.
-    """
-    if dtype not in _DTYPES:
-        raise UnknownNameError("dtype", dtype, _DTYPES)
-    try:
-        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError as error:
-        raise UsageError(f"device {device!r}: {_first_line(error)}") from error
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()  # it would write across what the run shows
-    try:
-        config = AutoConfig.from_pretrained(folder, **_HERE)
-        if _sees_images(config):
-            return ImageTextModel(folder, place, dtype)
-        if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-            return TextModel(folder, place, dtype, caches)
-    except _UNLOADABLE as error:
-        raise UsageError(f"the model in {folder} cannot be loaded: {_first_line(error)}") from error
-    raise UsageError(f"the model in {folder} is a {config.model_type}, which answers no prompts")
-
-
 class LocalModel(ABC):
     """A model with its tokenizer. One thread at a time may have it answer; any may count."""
 
     sees_images: bool
+    trouble: str | None = None
+    """What is wrong with it and what is done about it, as far as that is known by now."""
+    _beginnings: Beginnings | None = None
+    """None where each prompt is computed anew."""
 
     def __init__(self, model: Any, tokenizer: Any, device: torch.device) -> None:
         self._tokenizer, self._device = tokenizer, device
@@ -165,7 +109,7 @@ class LocalModel(ABC):
                     fault="overlong",
                 )
             most = asked["max_new_tokens"] if room is None else min(asked["max_new_tokens"], room)
-            run = _Run({**asked, "max_new_tokens": most}, template, stop)
+            run = Run({**asked, "max_new_tokens": most}, template, stop)
             tokens, cached, places = self._try(prompt, inputs, run)
         ended = bool(tokens) and tokens[-1] in self._ends
         with self._tokenizing:
@@ -185,8 +129,10 @@ class LocalModel(ABC):
         with self._tokenizing:
             return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def forget(self) -> None:  # noqa: B027 - not all keep anything
+    def forget(self) -> None:
         """Lets go of what it kept of earlier prompts."""
+        if self._beginnings is not None:
+            self._beginnings.clear()
 
     def _worded(self, said: list[int], places: list[TokenLogprobs]) -> tuple[Place, ...]:
         """Returns places with the texts of their tokens."""
@@ -200,7 +146,7 @@ class LocalModel(ABC):
         )
 
     def _try(
-        self, prompt: Prompt, inputs: dict[str, Any], run: "_Run"
+        self, prompt: Prompt, inputs: dict[str, Any], run: "Run"
     ) -> tuple[list[int], int, list[TokenLogprobs] | None]:
         """Generates; where the memory is full, once more with all of it."""
         top = run.asked.get("top_logprobs")
@@ -229,11 +175,37 @@ class LocalModel(ABC):
 
     @abstractmethod
     def _generate(
-        self, prompt: Prompt, inputs: dict[str, torch.Tensor], run: "_Run"
+        self, prompt: Prompt, inputs: dict[str, torch.Tensor], run: "Run"
     ) -> tuple[list[int], int]:
         """Returns the tokens of the answer, and how many of the prompt's were taken over."""
 
-    def _go_on(self, inputs: dict[str, Any], run: "_Run") -> list[int]:
+    def _compute(
+        self,
+        beginnings: Beginnings,
+        beginning: Beginning,
+        prefix: bytes,
+        pieces: images.Pieces,
+        common: Callable[[], int],
+        stop: Event,
+    ) -> bool:
+        """Computes the blocks that are missing; returns whether it was let to."""
+        blocks = pieces.blocks
+        for end in blocks.ends:
+            start = len(beginning.ids)
+            if not start < end < len(blocks.ids):
+                continue
+            if stop.is_set():
+                return False
+            self._extend(beginning, pieces, start, end)
+            beginnings.reached(prefix, beginning, blocks, common)
+        return True
+
+    def _extend(self, beginning: Beginning, pieces: images.Pieces, start: int, end: int) -> None:
+        cache = beginning.cache
+        self._model.base_model(**pieces.piece(start, end), past_key_values=cache, use_cache=True)
+        beginning.ids = pieces.blocks.ids[:end]
+
+    def _go_on(self, inputs: dict[str, Any], run: "Run") -> list[int]:
         output = self._model.generate(
             **inputs,
             generation_config=run.config(self._ends),
@@ -250,25 +222,25 @@ class TextModel(LocalModel):
     sees_images = False
 
     def __init__(self, folder: Path, device: torch.device, dtype: str, caches: int) -> None:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **_HERE)
-        model = _load_whole(AutoModelForCausalLM, folder, dtype)
+        tokenizer = load_from(folder, AutoTokenizer)
+        model = load_whole(folder, AutoModelForCausalLM, dtype)
         super().__init__(model, tokenizer, device)
         self._beginnings = make_beginnings(self._model, caches)
 
-    def forget(self) -> None:
-        """See `LocalModel`."""
-        if self._beginnings is not None:
-            self._beginnings.clear()
-
     def _read(self, prompt: Prompt, template: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        return {"input_ids": torch.tensor([self._tokens(_messages(prompt), template)])}
+        ids = torch.tensor([self._tokens(wording.messages_of(prompt), template)])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
     def _tokens(self, messages: Iterable[Message], template: Mapping[str, Any]) -> list[int]:
-        worded = [{"role": message.role, "content": _text(message)} for message in messages]
+        worded = [
+            {"role": message.role, "content": wording.text_of(message)} for message in messages
+        ]
         templated = self._tokenizer.chat_template is not None
         with self._tokenizing:
-            how = {**template, "tokenize": False}
-            text = _templated(self._tokenizer, worded, how) if templated else _plain(worded)
+            if templated:
+                text = wording.templated(self._tokenizer, worded, {**template, "tokenize": False})
+            else:
+                text = wording.plain(worded)
             ids = self._tokenizer(text, add_special_tokens=not templated, verbose=False)
         found: list[int] = ids["input_ids"]
         return found
@@ -277,89 +249,31 @@ class TextModel(LocalModel):
         return 0  # a prompt that holds one is not sent
 
     def _generate(
-        self, prompt: Prompt, inputs: dict[str, torch.Tensor], run: "_Run"
+        self, prompt: Prompt, inputs: dict[str, torch.Tensor], run: "Run"
     ) -> tuple[list[int], int]:
-        ids = inputs["input_ids"]
-        mask = torch.ones_like(ids)
-        given = {"input_ids": ids.to(self._device), "attention_mask": mask.to(self._device)}
+        given = {name: value.to(self._device) for name, value in inputs.items()}
         if self._beginnings is None:
             return self._go_on(given, run), 0
-        tokens: TokenIds = ids[0].numpy()
+        blocks = Blocks.of_text(inputs["input_ids"][0].numpy())
+        pieces = images.Pieces(inputs=given, starts=(), rows={}, blocks=blocks)
         prefix = prompt.prefix.hash
-        common = 0 if self._beginnings.knows(prefix) else self._common(prompt, run, tokens)
-        beginning = self._beginnings.take(prefix, tokens)
+
+        @cache
+        def common() -> int:
+            alone = self._tokens(prompt.prefix.messages, run.template)
+            return common_length(np.array(alone), blocks.ids)
+
+        beginning = self._beginnings.take(prefix, blocks)
         cached = len(beginning.ids)
         answer: list[int] = []
-        for end in range(cached + BLOCK, len(tokens), BLOCK):
-            if run.stop.is_set():
-                break
-            self._model.base_model(
-                input_ids=given["input_ids"][:, end - BLOCK : end],
-                attention_mask=given["attention_mask"][:, :end],
-                past_key_values=beginning.cache,
-                use_cache=True,
-            )
-            beginning.ids = tokens[:end]
-            self._beginnings.reached(prefix, beginning, common)
-        else:
+        if self._compute(self._beginnings, beginning, prefix, pieces, common, run.stop):
             answer = self._go_on({**given, "past_key_values": beginning.cache}, run)
-            beginning.ids = tokens
-        self._beginnings.give_back(prefix, beginning)
+            beginning.ids = blocks.ids
+        self._beginnings.give_back(prefix, beginning, blocks)
         return answer, cached
 
-    def _common(self, prompt: Prompt, run: "_Run", tokens: TokenIds) -> int:
-        """Returns how many tokens all prompts with the same prefix have in common."""
-        alone = self._tokens(prompt.prefix.messages, run.template)
-        return common_length(np.array(alone), tokens)
 
-
-class ImageTextModel(LocalModel):
-    """A model that sees images.
-
-    Its prompts are computed anew each time: where the tokens of an image stand, and which of
-    them see each other, is each model's own affair.
-    """
-
-    sees_images = True
-
-    def __init__(self, folder: Path, device: torch.device, dtype: str) -> None:
-        self._processor = AutoProcessor.from_pretrained(folder, **_HERE)
-        if self._processor.chat_template is None:
-            raise ValueError("it has no chat template, which says where images stand")
-        model = _load_whole(AutoModelForImageTextToText, folder, dtype)
-        super().__init__(model, self._processor.tokenizer, device)
-        self._image_tokens: dict[tuple[int, int], int] = {}
-
-    def _read(self, prompt: Prompt, template: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-        messages = [
-            {"role": message.role, "content": [_block(part) for part in merge_text(message.parts)]}
-            for message in _messages(prompt)
-        ]
-        return dict(self._process(messages, template).to(self._device, dtype=self._model.dtype))
-
-    def _count_image(self, image: ImagePart) -> int:
-        size = (image.width, image.height)
-        if size not in self._image_tokens:
-            text, seen = _block(TextPart("a")), _block(image)
-            with_image, without = self._length([seen, text]), self._length([text])
-            self._image_tokens[size] = with_image - without
-        return self._image_tokens[size]
-
-    def _length(self, content: list[dict[str, Any]]) -> int:
-        return int(self._process([{"role": "user", "content": content}], {})["input_ids"].shape[1])
-
-    def _process(self, messages: list[Any], template: Mapping[str, Any]) -> Any:
-        how = {"tokenize": True, "return_dict": True, "return_tensors": "pt"}
-        with self._tokenizing:
-            return _templated(self._processor, messages, {**template, **how})
-
-    def _generate(
-        self, prompt: Prompt, inputs: dict[str, Any], run: "_Run"
-    ) -> tuple[list[int], int]:
-        return self._go_on(inputs, run), 0
-
-
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """How a prompt is to be answered."""
 
     asked: Mapping[str, Any]
@@ -393,61 +307,16 @@ class _Stops:
         return torch.full((1,), self._stop.is_set(), device=input_ids.device)
 
 
-def _load_whole(kind: Any, folder: Path, dtype: str) -> Any:
+def load_from(folder: Path, kind: Any, **options: Any) -> Any:
+    """Loads what stands in a folder; nothing is fetched, and no code is run that stands there."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()  # it would write across what the run shows
+    return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+
+
+def load_whole(folder: Path, kind: Any, dtype: str) -> Any:
     """Loads a model; transformers would make up the weights that are missing."""
-    model, found = kind.from_pretrained(folder, dtype=dtype, output_loading_info=True, **_HERE)
+    model, found = load_from(folder, kind, dtype=dtype, output_loading_info=True)
     if missing := sorted(found["missing_keys"]):
         raise ValueError(f"{len(missing)} of its weights are missing, such as {missing[0]}")
     return model
-
-
-def _sees_images(config: Any) -> bool:
-    """Returns whether a model is one that sees images; some of these come without their eyes."""
-    is_blind = any(name.endswith("ForCausalLM") for name in config.architectures or ())
-    return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES and not (
-        is_blind and config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    )
-
-
-def _messages(prompt: Prompt) -> list[Message]:
-    conversation = prompt.conversation
-    prefix, rest = list(conversation.prefix), list(conversation.rest)
-    if conversation.joined:
-        role, parts = prefix.pop()
-        rest[0] = Message(role, parts + rest[0].parts)
-    return prefix + rest
-
-
-def _text(message: Message) -> str:
-    if any(isinstance(part, ImagePart) for part in message.parts):
-        raise ModelError("the prompt has images, and the model sees none")
-    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
-
-
-def _block(part: Part) -> dict[str, Any]:
-    if isinstance(part, ImagePart):
-        return {"type": "image", "image": Image.open(io.BytesIO(part.png)).convert("RGB")}
-    return {"type": "text", "text": part.text}
-
-
-def _templated(wording: Any, messages: list[Any], options: Mapping[str, Any]) -> Any:
-    """Returns messages in the words of a chat template."""
-    try:
-        return wording.apply_chat_template(messages, add_generation_prompt=True, **options)
-    except ChatTemplateError as error:
-        raise ModelError(
-            f"the model's chat template does not take this prompt: {_first_line(error)}"
-        ) from error
-
-
-def _plain(messages: list[dict[str, str]]) -> str:
-    """Returns messages without a chat template."""
-    if len(messages) == 1:
-        return messages[0]["content"]
-    said = [f"{_MARKS[message['role']]}{message['content']}\n\n" for message in messages]
-    return "".join([*said, _MARKS["assistant"].rstrip()])
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]

@@ -1,9 +1,8 @@
 """Hugging Face models in this process: a folder with a model, its tokenizer and its configuration.
 
-One thread runs the model, one prompt at a time; it takes what it needs from
-`transformers_models.py`. Nothing is fetched from anywhere. A temperature of 0 (or none) takes
-the likeliest token; any other draws by a generator that is seeded by the prompt, so that one
-prompt always gets one answer.
+One thread runs the model, one prompt at a time (`models.py`). Nothing is fetched from anywhere. A
+temperature of 0 (or none) takes the likeliest token; any other draws by a generator that is seeded
+by the prompt, so that one prompt always gets one answer.
 """
 
 import asyncio
@@ -14,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from icil.harness.models.asking.trouble import Trouble, tell
 from icil.harness.models.completion import Completion, Sampling, Tokens
 from icil.harness.models.provider import Provider
 from icil.harness.models.recent import Recent
@@ -44,8 +44,9 @@ _THOUGHT = re.compile(r"\s*<think>|.*?</think>", re.DOTALL)
 class TransformersProvider(Provider):
     """A model in a folder.
 
-    The keys and values of a prompt's beginning are kept for the next prompt that begins so (see
-    `transformers_cache.py`); of prompts with images they are not.
+    The keys and values of a prompt's beginning are kept for the next prompt that begins so, with
+    the same images (see `cache.py`). With images, a model is compared with itself for that; where
+    it does not come to the same, this is told once, and its prompts are computed anew.
 
     Args:
         model: The folder.
@@ -81,7 +82,7 @@ class TransformersProvider(Provider):
                 "is a folder with a Hugging Face model on this machine (nothing is downloaded)"
             )
         try:
-            from icil.harness.models.transformers.models import load
+            from icil.harness.models.transformers.loading import load
         except ImportError as error:
             raise UsageError(
                 f"transformers/{model} needs PyTorch and transformers ({error}): "
@@ -93,6 +94,7 @@ class TransformersProvider(Provider):
             context_tokens=self._loaded.context_tokens,
             images=None if self._loaded.sees_images else 0,
         )
+        self._told = False
         self._answering_model = folder.resolve().name
         self._counted: Recent[int] = Recent(_COUNTED)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="transformers")
@@ -102,10 +104,14 @@ class TransformersProvider(Provider):
         stop = Event()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._answer, prompt, sampling, stop)
+            done = await loop.run_in_executor(self._thread, self._answer, prompt, sampling, stop)
         except asyncio.CancelledError:
             stop.set()
             raise
+        if self._loaded.trouble is not None and not self._told:
+            self._told = True
+            tell(Trouble(self.endpoint, self._loaded.trouble))
+        return done
 
     def tokens(self, part: Part) -> int:
         """Returns how many tokens a part takes, by the model's own tokenizer."""
