@@ -267,18 +267,17 @@ def _other_pools(cells: Iterable[ScoredCell]) -> Iterator[str]:
 
 def _replies(cells: Iterable[ScoredCell]) -> Iterator[str]:
     """Yields whose replies another reading would count otherwise, and whose were cut."""
-    agents: dict[str, list[ScoredCell]] = {}
+    read: dict[tuple[str, bool], list[ScoredCell]] = {}
     for cell in cells:
-        agents.setdefault(cell.agent, []).append(cell)
-    for agent, of_agent in sorted(agents.items()):
-        done = [cell.episodes[cell.episodes["status"] == "done"] for cell in of_agent]
+        read.setdefault((cell.agent, cell.options.get("parse") == "lenient"), []).append(cell)
+    for (agent, lenient), alike in sorted(read.items()):
+        done = [cell.episodes[cell.episodes["status"] == "done"] for cell in alike]
         steps, ambiguous, cut = (
             int(sum(episodes[name].sum() for episodes in done))
             for name in ("steps", "ambiguous", "cut")
         )
         told = []
         if ambiguous:
-            lenient = of_agent[0].options.get("parse") == "lenient"
             how = "are actions only as they are" if lenient else "would be actions if they were"
             told.append(f"{ambiguous} ({ambiguous / steps:.1%}) {how} read leniently")
         if cut:

@@ -21,7 +21,6 @@ from icil.results.success import SUCCESS, make_success
 
 LEADERBOARD, OVERALL = "leaderboard.csv", "leaderboard_overall.csv"
 COMPARISONS, WINS = "comparisons.csv", "wins.csv"
-TABLES = (LEADERBOARD, OVERALL, COMPARISONS, WINS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,11 +45,20 @@ class Opened(TaskWrapper[EnvT]):
         """The task's, and the hash of the pool."""
         return {**self._task.settings, "openings": self._pool.hash}
 
+    @property
+    def pool_settings(self) -> Mapping[str, Any]:
+        """The task's: a demonstration does not depend on where others begin."""
+        return self._task.pool_settings
+
     def openings(self, split: Split) -> OpeningSource:
-        """Returns those of the pool for evaluation, the task's for demonstrations."""
-        if split == "demonstration":
-            return self._task.openings(split)
-        return PoolOpenings(self._pool)
+        """Returns those of the pool for evaluation, the task's for demonstrations.
+
+        Raises:
+            OpeningsError: The task has none for evaluation: nothing else can be done in it than
+                was done.
+        """
+        found = self._task.openings(split)
+        return found if split == "demonstration" else PoolOpenings(self._pool)
 
 
 class PoolOpenings:

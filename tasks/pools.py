@@ -212,7 +212,7 @@ def make_pool(
     card = PoolCard(
         task=task.name,
         task_version=task.version,
-        task_settings=dict(task.settings),
+        task_settings=dict(task.pool_settings),
         split=split,
         expert=origin.expert,
         expert_settings=dict(origin.expert_settings),

@@ -34,11 +34,6 @@ class Relabelled(TaskWrapper[EnvT]):
         self._meanings = {label: action for action, label in labels.items()}
 
     @property
-    def vocabulary(self) -> tuple[str, ...] | None:
-        """The names, in the order of the task's."""
-        return self._task.vocabulary
-
-    @property
     def settings(self) -> Mapping[str, Any]:
         """The task's, and the names."""
         return {**self._task.settings, "labels": self.labels}

@@ -102,6 +102,11 @@ class Task(ABC, Generic[EnvT]):
         return {}
 
     @property
+    def pool_settings(self) -> Mapping[str, Any]:
+        """Those of `settings` that demonstrations depend on; `make` with them plays these again."""
+        return self.settings
+
+    @property
     def data_hash(self) -> str | None:
         """What stands for the data set that it is made of, wherever that lies; None if of none.
 

@@ -1,7 +1,6 @@
-"""A task around another one, for languages: the world is that task's, and so is what is shown.
+"""A task around another one: a wrapper overrides what it changes; the task inside does the rest.
 
-A wrapper overrides what it changes (the actions, the horizon); all else is answered by the task
-inside. What actions are called, `word` and `express`, is the wrapper's own.
+Only how its demonstrations are told (`tell`) is a wrapper's own.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icil.tasks.actions import LegalActions, ParsedAction
+from icil.tasks.actions import ActionBox, LegalActions, ParsedAction
 from icil.tasks.expert import EnvT, Expert
 from icil.tasks.observation import Observation
 from icil.tasks.openings import Opening, OpeningSource, Split
@@ -33,6 +32,16 @@ class TaskWrapper(Task[EnvT]):
     def plain(self) -> Task[EnvT]:
         """The task inside."""
         return self._task
+
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """That of the task inside."""
+        return self._task.vocabulary
+
+    @property
+    def action_box(self) -> ActionBox | None:
+        """That of the task inside."""
+        return self._task.action_box
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -79,6 +88,14 @@ class TaskWrapper(Task[EnvT]):
     def parse(self, text: str, env: EnvT) -> ParsedAction:
         """Reads a reply as the task inside does."""
         return self._task.parse(text, env)
+
+    def word(self, vector: NDArray[np.float64]) -> str:
+        """Returns the action that a vector is in the task inside."""
+        return self._task.word(vector)
+
+    def express(self, action: str, env: EnvT) -> str:
+        """Returns a trace's action in the wording of the task inside."""
+        return self._task.express(action, env)
 
     def expert(self) -> Expert[EnvT]:
         """Returns the expert of the task inside.

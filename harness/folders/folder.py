@@ -3,7 +3,7 @@
 experiment.yaml   the experiment, with every name resolved; `icil run` takes it again (what it
                   said before the run was widened: experiment-1.yaml, …)
 run.sqlite        the run store
-leaderboard.csv   written when the run is complete, before what `finishing.py` writes
+leaderboard.csv   written when the run is complete, before what `playing/finishing.py` writes
 """
 
 from collections.abc import Iterator

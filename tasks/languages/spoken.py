@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icil.tasks.actions import ActionBox, ParsedAction, excerpt
 from icil.tasks.demonstrations import Chunked, Demonstration
@@ -79,6 +80,18 @@ class Spoken(TaskWrapper[EnvT]):
             reason = f"{excerpt(text.strip())}: {error}"
             return ParsedAction(status="invalid", reason=reason)
         return ParsedAction(status="ok", action=said, value=value)
+
+    def word(self, vector: NDArray[np.float64]) -> str:
+        """Raises an error: one vector is no chunk.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(f"the actions of {self.name} are words, not vectors")
+
+    def express(self, action: str, env: EnvT) -> str:
+        """Returns a chunk as it is: it is in this language already."""
+        return action
 
     def expert(self) -> Expert[EnvT]:
         """Raises an error: the expert plays the task itself.

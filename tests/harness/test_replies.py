@@ -6,6 +6,7 @@ import pytest
 
 from icil.harness import FakeModel
 from icil.harness.testing import echo
+from icil.results import make_leaderboard, open_run, read_scored
 from icil.tasks import make
 
 TURN = b"=== Your turn ===\n"
@@ -89,6 +90,20 @@ def test_what_the_other_reading_counts_and_what_was_cut_off_is_told(parse, how, 
         f"of {replies} replies of wordy 12 ({12 / replies:.1%}) {how} read leniently, "
         f"{cut} ({cut / replies:.1%}) were cut off as too long (--max-output-tokens)",
     )
+
+
+def test_each_reading_of_an_agents_replies_is_told_of_by_itself(play):
+    stores = [
+        open_run(play(parse, agents={"wordy": Wordy()}, demos=(0,), parse=parse).folder)
+        for parse in ("strict", "lenient")
+    ]
+    told = [note for note in make_leaderboard(read_scored(*stores)).notes if "of wordy" in note]
+    for store in stores:
+        store.close()
+    strict, lenient = told
+    assert "6 (" in strict
+    assert "would be actions if they were read leniently" in strict
+    assert "are actions only as they are read leniently" in lenient
 
 
 def test_replacements_are_uniform_over_the_legal_actions(play, contents):

@@ -32,10 +32,11 @@ def test_a_run_from_a_pools_openings(icil, folder, tmp_path):
     assert (table["episodes"] == 5).all()
     # The demonstration that an episode starts from is in the pool, and is kept from it.
     store = open_run(out)
-    rows = store.rows("SELECT opening, demonstrations, leaked FROM episodes")[1]
-    shown = [(number, json.loads(ids)) for number, ids, leaked in rows if ids and not leaked]
+    rows = store.rows("SELECT demonstrations, left_out, leaked FROM episodes")[1]
     store.close()
-    assert any(ids for _, ids in shown)
+    shown = [(left_out, leaked) for ids, left_out, leaked in rows if json.loads(ids)]
+    assert len(shown) == 5
+    assert all(left_out > 0 and leaked == 0 for left_out, leaked in shown)
     assert icil("verify", out).code == 0
 
 

@@ -2,9 +2,17 @@
 
 import pytest
 
-from icil.tasks import OpeningsError, PoolError, UnknownNameError, UsageError, build_pool, make
+from icil.tasks import (
+    OpeningsError,
+    PoolError,
+    UnknownNameError,
+    UsageError,
+    build_pool,
+    load_pool,
+    make,
+)
 from icil.tasks.demonstrations import state_digest
-from icil.tasks.pools import save_pool
+from icil.tasks.pools import save_pool, shipped_pool
 from icil.tasks.references import load_references
 
 
@@ -17,8 +25,6 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(folder):
-    from icil.tasks import load_pool
-
     return load_pool(folder)
 
 
@@ -43,6 +49,29 @@ def test_all_else_is_the_tasks(folder, pool):
     assert load_references(task) == {}  # those that ship are of other openings
     spoken = make("cheetah", {"action_language": "dct", "chunk": 10})
     assert spoken.openings("evaluation")[0] == make("cheetah").openings("evaluation")[0]
+
+
+def test_its_actions_are_the_tasks(folder):
+    itself = make("gridworld")
+    assert make("gridworld", {"openings": str(folder)}).vocabulary == itself.vocabulary
+    itself = make("cheetah")
+    task = make("cheetah", {"openings": str(shipped_pool("cheetah"))})
+    assert task.action_box is not None
+    assert task.action_box.low.tolist() == itself.action_box.low.tolist()
+    vector = task.action_box.high / 3
+    assert task.word(vector) == itself.word(vector)
+    task = make("chess", {"language": "uci", "openings": str(shipped_pool("chess"))})
+    env = task.make_env()
+    first = load_pool(shipped_pool("chess")).demonstrations[0]
+    task.reset(env, first.opening)
+    said = task.express(first.steps[0].action, env)
+    assert task.parse(said, env).status == "ok"
+    env.close()
+
+
+def test_a_pool_of_it_is_one_of_the_task(folder):
+    card = build_pool(make("gridworld", {"openings": str(folder)}), 3).card
+    assert make(card.task, card.task_settings).settings == card.task_settings == {}
 
 
 def test_there_are_no_more_than_the_pool_has(folder):

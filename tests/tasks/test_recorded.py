@@ -132,6 +132,14 @@ def test_nothing_but_the_recording_can_be_played():
         task.expert()
 
 
+def test_nor_from_the_openings_of_a_pool(tmp_path):
+    import_pool("lerobot", str(DATA), push(), tmp_path / "pool")
+    task = make(NAME, {"instruction": "push it", "openings": str(tmp_path / "pool")})
+    with pytest.raises(OpeningsError, match="play it with --teacher-forced"):
+        task.openings("evaluation")
+    assert task.openings("demonstration")[0] == push().openings("demonstration")[0]
+
+
 def test_what_was_changed_is_another_recording(tmp_path):
     copy = Path(shutil.copytree(DATA, tmp_path / "copy"))
     first = make(f"recorded:{copy}", {"instruction": "push it"}).settings["data"]

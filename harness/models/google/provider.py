@@ -1,7 +1,7 @@
 """Google: Gemini's content generation, through its own client.
 
 A prefix that is long enough is cached explicitly, as a content of its own to which requests
-refer; see `google_caches.py`. What is filtered is left to Google's defaults, so that a model is
+refer; see `caches.py`. What is filtered is left to Google's defaults, so that a model is
 measured as its users get it; `safetySettings`, among the parameters, sets it otherwise.
 """
 

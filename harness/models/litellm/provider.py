@@ -1,7 +1,7 @@
 """litellm: whatever it reaches, as `litellm/PROVIDER/MODEL`.
 
 Keys and addresses are those that litellm reads from the environment. It is asked once, without
-its own retries, fallbacks and caches; how it is called, and where, stands in `litellm_loop.py`.
+its own retries, fallbacks and caches; how it is called, and where, stands in `loop.py`.
 Anthropic's models are cached by breakpoints, as without litellm; Gemini's as they cache by
 themselves, for litellm's own way of caching them asks Google twice more at each step.
 """

@@ -1,7 +1,7 @@
 """Local servers that speak OpenAI's chat completions: vLLM, SGLang, llama.cpp, Ollama and kin.
 
 A model is named `MODEL@URL`. Requests go out without any provider's client: a prompt is bytes
-(`local_body.py`) that go through a pool of connections (`local_http.py`), so that one process
+(`body.py`) that go through a pool of connections (`http.py`), so that one process
 keeps a busy server busy.
 """
 
