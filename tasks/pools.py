@@ -304,7 +304,8 @@ def load_pool(folder: Path) -> Pool:
     try:
         lines = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
-        raise PoolError(f"{path} cannot be read: {error}; {_REMEDY}") from error
+        why = getattr(error, "strerror", None) or error
+        raise PoolError(f"{path} cannot be read: {why}; {_REMEDY}") from error
     if hashlib.sha256(lines).hexdigest() != card.hash:
         raise PoolError(
             f"{path} is damaged: its content does not have the hash in {_CARD}; {_REMEDY}"

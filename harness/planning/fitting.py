@@ -18,6 +18,8 @@ _WRAPPING = 64
 """Bytes that the request spends around each part, and a little more."""
 _KEPT = 4096
 """How many prefixes' sizes are remembered."""
+_LOOKED_AT = 256
+"""Of a cell, how many prefixes are made before its first request: as many as a builder keeps."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ async def find_misfit(
     Counted are the prefix and the question, without what is seen and which actions are legal: for
     that every world would have to be reset. Looked at are prefixes that are made and counted once,
     here or when they are played: not those of a single step, nor altered ones; a filled budget
-    fits by itself.
+    fits by itself. Of a cell with very many episodes the first are looked at.
 
     Args:
         cell: The cell.
@@ -114,6 +116,8 @@ async def find_misfit(
         own = start.number if start.set is None else start.set
         if sets.setdefault(own, start) is not start:
             continue
+        if len(sets) > _LOOKED_AT:
+            break
         prefix = await call(True, _prefix, cell, start, seed, builder)
         question = builder.tail(prefix).question(()).question
         try:

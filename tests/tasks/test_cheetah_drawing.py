@@ -102,6 +102,7 @@ def test_the_back_end_fits_or_is_chosen(monkeypatch, settings, chosen):
 def test_an_absent_back_end_is_named_with_its_remedy(monkeypatch, absent):
     monkeypatch.setenv("MUJOCO_GL", absent)
     monkeypatch.setitem(__import__("sys").modules, "mujoco.egl", None)
+    monkeypatch.setattr("icil.tasks.mujoco_pictures._ABSENCES", {})
     # Another process number asks for another thread, which has no renderer yet.
     monkeypatch.setattr("os.getpid", lambda: -1)
     with pytest.raises(UsageError, match=rf"{absent}.*libegl1 libgl1-mesa-dri.*MUJOCO_GL"):
