@@ -15,7 +15,7 @@ from icil.tasks.exchange import import_pool
 pytest.importorskip("pyarrow")
 pytest.importorskip("av")
 
-DATA = Path(__file__).parents[1] / "tasks" / "exchange" / "lerobot_v3"
+DATA = Path(__file__).parents[2] / "tasks" / "exchange" / "lerobot_v3"
 NAME = f"recorded:{DATA}"
 SET = {f"{NAME}.instruction": "push it"}
 

@@ -11,7 +11,7 @@ import yaml
 from icil.harness import Experiment
 
 SHORT = ("--task", "tic_tac_toe", "--format", "ascii", "--episodes", "4", "--demos", "0,2")
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "sweeps.md"
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "sweeps.md"
 BOTH = ("random", "random+noise=0.5")
 
 
