@@ -86,6 +86,21 @@ def experiment_of(fields: Mapping[str, Any]) -> Experiment:
     )
 
 
+def pools_of(task: str, hashes: Mapping[str, str], beside: Experiment) -> list[Path]:
+    """Returns which of an experiment's pools are a task's.
+
+    Args:
+        task: The task; what a pool is of may be the same data set under another name.
+        hashes: Of the pools that were played with, by task.
+        beside: The experiment, whose paths are looked at.
+
+    Raises:
+        PoolError: A pool is not there any more, or is damaged.
+    """
+    cards = [(one, read_card(one)) for one in beside.pool]
+    return [one for one, card in cards if task == card.task or card.hash == hashes.get(task)]
+
+
 def _read(path: Path) -> Experiment | None:
     """Returns what a file says; None if there is none, or it is none."""
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from icil.harness.folders.experiment_file import EXPERIMENT, experiment_of
+from icil.harness.folders.experiment_file import EXPERIMENT, experiment_of, pools_of
 from icil.harness.planning.cells import DEMO_SETS, Cell
 from icil.harness.planning.experiment import Experiment, load_experiment
 from icil.harness.planning.plan import REFERENCES, Plan, make_plan
@@ -21,7 +21,6 @@ from icil.prompt_builders.selectors.selector import Telling, in_silence
 from icil.results import CellRecord, RunStore
 from icil.results.planned import planned_episodes
 from icil.tasks import Demonstration, Opening, RunFolderError, Task
-from icil.tasks.pools import read_card
 
 _STAND_IN = "nearest"
 """It is given whatever demonstrations the run's agents were."""
@@ -223,16 +222,10 @@ def _experiment(
         "demo_sets": part.sets and part.sets[0],
         "set": {k: v for k, v in stored["set"].items() if k.rpartition(".")[0] == task},
         "template": None,  # no prompt is made
-        "pool": _pools(stored["pool"], task, beside) if shown or forced else [],
+        "pool": pools_of(task, stored["pool"], beside) if shown or forced else [],
         "scores": beside.scores,
     }
     return Experiment.model_validate(fields)
-
-
-def _pools(hashes: Mapping[str, str], task: str, beside: Experiment) -> list[Path]:
-    """Returns the pools of a task, which may name its data set otherwise than the run does."""
-    cards = [(one, read_card(one)) for one in beside.pool]
-    return [one for one, card in cards if task == card.task or card.hash == hashes.get(task)]
 
 
 def _most(meta: Mapping[str, Any], cells: Iterable[CellRecord]) -> int:

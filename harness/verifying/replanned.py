@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from icil.harness.agents import Agent, Capabilities, Reply, Turn
-from icil.harness.folders.experiment_file import EXPERIMENT, TEMPLATE
+from icil.harness.folders.experiment_file import EXPERIMENT, TEMPLATE, pools_of
 from icil.harness.planning.cells import DEMO_SETS, Cell
 from icil.harness.planning.experiment import Experiment, load_experiment
 from icil.harness.planning.plan import Plan, make_plan
@@ -27,7 +27,6 @@ from icil.results.rows import to_json
 from icil.results.verifying import Fault, Findings, cell_name
 from icil.results.verifying.faults import shortened
 from icil.tasks import RunFolderError, UsageError
-from icil.tasks.pools import read_card
 
 _FIELDS = ("task", "format", "agent", "selector", "demonstrations", "context_tokens")
 
@@ -182,7 +181,7 @@ class ReplannedTask:
             "episodes": episodes,
             "set": {k: v for k, v in stored["set"].items() if k.rpartition(".")[0] == task},
             "template": folder / TEMPLATE if (folder / TEMPLATE).exists() else None,
-            "pool": self._pools() if pools else [],
+            "pool": pools_of(self._task, self._stored["pool"], self._beside) if pools else [],
             "scores": self._beside.scores if pools else [],
         }
         if not pools:
@@ -217,11 +216,6 @@ class ReplannedTask:
         """The experiment file: only where files are does not stand in the store."""
         path = self._folder / EXPERIMENT
         return load_experiment(path if path.exists() else None, {})
-
-    def _pools(self) -> list[Path]:
-        hash = self._stored["pool"].get(self._task)  # a pool may name a data set otherwise
-        cards = [(one, read_card(one)) for one in self._beside.pool]
-        return [one for one, card in cards if self._task == card.task or card.hash == hash]
 
     def _stand_ins(self, pools: bool) -> Iterator[tuple[str, Agent]]:
         settings = self._stored.get("settings", {})
