@@ -27,5 +27,5 @@ def print_action_errors(store: RunStore, console: "Console") -> None:
         return
     for (task, format), rows in groupby(found.rows, key=lambda one: (one.task, one.format)):
         console.print(f"[bold]{in_markup(task)} · {in_markup(format)}[/bold]")
-        console.print(filled(ACTIONS, map(action_error_cells, rows)))
+        console.print(filled(ACTIONS, map(action_error_cells, rows), console))
     console.print(ACTION_ERROR, markup=False)

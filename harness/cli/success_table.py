@@ -21,7 +21,7 @@ def print_success(store: RunStore, console: Console) -> None:
         return
     for (task, format), of_place in groupby(rows, key=lambda row: (row.task, row.format)):
         console.print(f"[bold]{in_markup(task)} · {in_markup(format)}[/bold]")
-        console.print(filled(SUCCESS, map(success_cells, of_place)))
+        console.print(filled(SUCCESS, map(success_cells, of_place), console))
     console.print(
         "success: episodes in which the goal was met at any step; at the end: at the last step; "
         "Wilson's intervals; latency: of all calls, the mean, the median and the 95th percentile",

@@ -43,8 +43,8 @@ _ROOM = 112
 """Columns that a table with the bill takes."""
 _BOX = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 """A line under the headings and no other."""
-_WIDEST = {"agent": 28, "selector": 28, "first": 28, "against": 28, "run": 20}
-"""Columns for names where it is not known how much room there is."""
+_NAMES = ("agent", "selector", "first", "against", "run")
+"""Columns of names, which are cut where there is little room."""
 _NARROWEST_NAME = 12
 """Columns that a name has where there is little room."""
 _BETWEEN = 2
@@ -119,7 +119,7 @@ def print_overall(overall: Overall, console: Console) -> None:
     """Prints a table over all numbers of demonstrations, then one for each of them."""
     for heading, rows in groupby(overall.rows, key=overall_heading):
         console.print(f"[bold]{in_markup(heading)}[/bold]")
-        console.print(filled(OVERALL, map(overall_cells, rows)))
+        console.print(filled(OVERALL, map(overall_cells, rows), console))
     console.print(
         "norm.: the normalised score, mean over formats, then tasks; IQM: its interquartile mean "
         "over tasks and formats; no rank where something is missing",
@@ -134,12 +134,14 @@ def print_comparisons(comparisons: Comparisons, console: Console) -> None:
         columns = comparison_fields(rows)
         headings = {column.heading: column.side for column in columns}
         console.print(f"[bold]{in_markup(family)}[/bold]")
-        console.print(filled(headings, ([one.show(row) for one in columns] for row in rows)))
+        console.print(
+            filled(headings, ([one.show(row) for one in columns] for row in rows), console)
+        )
     if not comparisons.rows:
         console.print("there is nothing to compare: no two cells differ in this alone")
         return
     console.print("[bold]in how many settings[/bold]")
-    console.print(filled(WINS, map(wins_cells, comparisons.wins)))
+    console.print(filled(WINS, map(wins_cells, comparisons.wins), console))
     console.print(
         "paired by opening; sign-flip tests, Holm's correction within each table; uncorrected: "
         "wins and losses at 5 % each; +n for 80 %: so many more "
@@ -155,35 +157,32 @@ def shown_demonstrations(row: Row | Curve | Gap | CellRecord) -> str:
     return demonstrations(row.demonstrations, row.context_tokens)
 
 
-def filled(
-    headings: Headings, rows: Iterable[Sequence[str]], console: Console | None = None
-) -> Table:
-    """Returns a table of plain texts; names are cut as the console, if one is given, has room."""
+def filled(headings: Headings, rows: Iterable[Sequence[str]], console: Console) -> Table:
+    """Returns a table of plain texts, with names cut as the console has room."""
     table, listed = _table(headings), [list(row) for row in rows]
-    _keep_room(table, listed, None if console is None else console.width)
+    _keep_room(table, listed, console.width)
     for row in listed:
         table.add_row(*map(in_markup, row))
     return table
 
 
-def _keep_room(table: Table, rows: Sequence[list[str]], room: int | None = None) -> None:
+def _keep_room(table: Table, rows: Sequence[list[str]], room: int) -> None:
     """Cuts long names, and has names cut, and not numbers, where room is scarcer still.
 
     Args:
         table: The table, still empty.
         rows: Its cells, which are changed.
-        room: Columns for the whole table; None where that is not known.
+        room: Columns for the whole table.
     """
     columns = list(zip(table.columns, zip(*rows, strict=True), strict=False))
     longest = [max(map(len, (str(column.header), *cells))) for column, cells in columns]
-    spare = 0 if room is None else room - sum(longest) - _BETWEEN * len(longest)
+    spare = room - sum(longest) - _BETWEEN * len(longest)
     for place, (column, cells) in enumerate(columns):
         if column.justify == "right":
             column.min_width = max(map(len, cells))
-        if width := _WIDEST.get(str(column.header)):
-            if room is not None:
-                width = max(_NARROWEST_NAME, longest[place] + min(0, spare))
-                spare += max(0, longest[place] - width)
+        if str(column.header) in _NAMES:
+            width = max(_NARROWEST_NAME, longest[place] + min(0, spare))
+            spare += max(0, longest[place] - width)
             for row, name in zip(rows, abbreviated(cells, width), strict=True):
                 row[place] = name
 

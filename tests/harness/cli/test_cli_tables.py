@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from icil.harness.cli.tables import abbreviated, filled, make_console, print_leaderboard
+from icil.harness.cli.tables import abbreviated, filled, print_leaderboard
 
 POLICIES = [f"vla/openpi@ws://127.0.0.1:{port}" for port in (8201, 8202)]
 
@@ -54,11 +54,11 @@ def test_sets_of_demonstrations_are_counted(sets, told, play):
     assert f"; {told} demonstrations for all episodes" in console.file.getvalue()
 
 
-def test_a_table_shows_which_policy_is_which(capsys):
+def test_a_table_shows_which_policy_is_which():
     headings = {"agent": "left", "n": "right"}
-    make_console().print(filled(headings, ([name, "3"] for name in POLICIES)))
-    lines = [line for line in capsys.readouterr().out.splitlines() if "vla" in line]
-    assert [line.split() for line in lines] == [
-        ["vla/openpi@ws:…27.0.0.1:8201", "3"],
-        ["vla/openpi@ws:…27.0.0.1:8202", "3"],
-    ]
+    console = Console(file=StringIO(), width=32)
+    console.print(filled(headings, ([name, "3"] for name in POLICIES), console))
+    lines = [line for line in console.file.getvalue().splitlines() if "vla" in line]
+    assert max(map(len, lines)) <= 32
+    assert all("…" in line for line in lines)
+    assert [line.split()[0].rpartition(":")[2] for line in lines] == ["8201", "8202"]
